@@ -1,0 +1,19 @@
+"""vae-cli: train, compare and understand variational auto-encoders.
+
+The legend. Between files everything is a vector, and leading axes come in this order:
+
+    S   Monte Carlo samples of the code for one image
+    B   images of a batch
+    D   pixels of an image, flattened (channels × height × width)
+    P   numbers that a network puts out
+    K   units of a code
+
+All figures are in nats per image with every constant included, unless a name says otherwise.
+
+The reading order, each file importing only from those before it:
+
+    distributions → latents → likelihoods → estimators → networks → model → objective → data/
+    → schedules → evaluate → plots → checkpoint → journal → train → schema → config → run → cli
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,182 @@
+"""From a composed configuration to an experiment: the one place where parts are constructed."""
+
+import inspect
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.experimental.callback import Callback
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+from vae_cli.errors import UserError, nearest
+from vae_cli.schema import check, check_pair, differences
+
+if TYPE_CHECKING:
+    import torch
+
+    from vae_cli.train import Experiment
+
+
+def config_folder() -> Path:
+    """configs/: inside the installed wheel, or beside the package in a checkout."""
+    package = Path(__file__).resolve().parent
+    for folder in (package / "configs", package.parent / "configs"):
+        if (folder / "config.yaml").exists():
+            return folder
+    raise UserError(f"{package} has no configs/config.yaml: the installation is incomplete; install vae-cli again")
+
+
+def member_name(overrides: str) -> str:
+    """A sweep member's overrides as one folder name: safe characters, and a hash where it would be too long."""
+    import hashlib
+
+    safe = re.sub(r"[^\w.,=+-]", "_", overrides) or "defaults"
+    if safe == overrides and len(safe) <= 150:
+        return safe
+    return f"{safe[:140]}_{hashlib.sha256(overrides.encode()).hexdigest()[:8]}"
+
+
+OmegaConf.register_new_resolver("member", member_name, replace=True)
+
+
+def accept(cfg: DictConfig) -> dict[str, Any]:
+    """The configuration as a checked plain dictionary. Needs no torch."""
+    plain_cfg = OmegaConf.masked_copy(cfg, [key for key in cfg if key not in ("hydra", "experiment")])
+    check_pair(plain_cfg.latent, plain_cfg.estimator)  # first: a wrong pair has interpolations that lead nowhere
+    try:
+        plain = OmegaConf.to_container(plain_cfg, resolve=True, throw_on_missing=True)
+    except MissingMandatoryValue as error:
+        key = error.full_key or str(error)
+        raise UserError(f"{key} must be given: {key}=VALUE") from error
+    except OmegaConfBaseException as error:
+        raise UserError(" ".join(str(error).split())) from error
+    assert isinstance(plain, dict)
+    config = {str(key): value for key, value in plain.items()}
+    check(config)
+    return config
+
+
+def saved_config(folder: Path) -> DictConfig:
+    """The configuration of a run folder."""
+    file = folder / ".hydra/config.yaml"
+    if not file.exists():
+        raise UserError(f"{folder} is no run folder: it has no .hydra/config.yaml")
+    cfg = OmegaConf.load(file)
+    assert isinstance(cfg, DictConfig)
+    return cfg
+
+
+class CheckBeforeRun(Callback):
+    """Hydra's hook before it makes the run folder: a bad configuration leaves nothing behind."""
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        folder = Path(config.hydra.run.dir)
+        try:
+            current = accept(config)
+            if (folder / ".hydra/config.yaml").exists():
+                if found := differences(accept(saved_config(folder)), current):
+                    raise UserError(f"{folder} holds a run of another configuration: {'; '.join(found)}")
+        except UserError as error:  # SystemExit, because Hydra turns other exceptions of callbacks into warnings
+            print(f"vae-train: {error}", file=sys.stderr)
+            raise SystemExit(2) from error
+
+
+def build(config: dict[str, Any]) -> "Experiment":
+    """Construct every part of a checked configuration on its device, seeded by `seed`.
+
+    Raises UserError for what only the machine or the data can show.
+    """
+    import torch
+
+    from vae_cli import networks, schedules
+    from vae_cli.data import check_support
+    from vae_cli.model import VAE
+    from vae_cli.train import Experiment, Settings
+
+    device = choose_device(config["device"])
+    torch.set_default_dtype(torch.float64 if config["precision"] == "float64" else torch.float32)
+    tf32 = config["precision"] == "tf32"
+    torch.set_float32_matmul_precision("high" if tf32 else "highest")
+    torch.backends.cudnn.allow_tf32 = tf32
+    data = load_data(config["data"]).to(device, config["data"]["placement"])
+    likelihood = _make(config, "likelihood")
+    check_support(data, likelihood.support, config["likelihood"]["name"])
+
+    torch.manual_seed(config["seed"])
+    latent = _make(config, "latent", drop=("estimators", "temperature"))
+    network = _make(config, "network", drop=("mean_bias",))
+    try:
+        encoder = network.encoder(data.shape, latent.encoder_outputs)
+        decoder = network.decoder(latent.code_size, data.shape, likelihood.outputs_per_pixel)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    if config["network"]["mean_bias"]:
+        mean = data.train.images.float().mean(0) * data.scale
+        networks.set_output_bias(decoder, likelihood.bias(mean))
+    schedule_keys = ("temperature", "anneal_rate", "minimum_temperature")
+    objective = _make(
+        config, "objective", drop=("beta", "samples", "warmup_steps", "cycle_steps"),
+        estimator=_make(config, "estimator", drop=schedule_keys),
+    ).to(device)  # fmt: skip
+    model = VAE(encoder, decoder, latent, likelihood).to(device)
+    kl, concrete = config["objective"], config["estimator"]
+    return Experiment(
+        data=data,
+        model=model,
+        objective=objective,
+        optimizer=_make(config, "optimizer", params=model.parameters()),
+        decay=_make(config, "schedule"),
+        beta=schedules.Beta(kl["beta"], kl["warmup_steps"], kl["cycle_steps"]),
+        temperature=schedules.Temperature(*(concrete.get(key, 0) for key in schedule_keys)),
+        corruption=_make(config, "corruption"),
+        settings=Settings(
+            samples=kl["samples"],
+            learning_rate=config["optimizer"]["lr"],
+            checkpoint_minutes=config["checkpoint"]["minutes"],
+            checkpoint_epochs=config["checkpoint"]["epochs"],
+            **{name: config[name] for name in Settings._fields if name in config},
+        ),
+        config=config,
+    )
+
+
+def load_data(config: dict[str, Any]) -> Any:
+    """The data set of `config["data"]`, limited, in host memory."""
+    source = inspect.signature(get_object(config["_target_"])).parameters
+    common = [key for key in ("root", "limit", "placement") if key not in source]
+    data = _make({"data": config}, "data", drop=tuple(common)).limit(config["limit"])
+    for split in ("train", "test"):
+        if not len(getattr(data, split).images):
+            raise UserError(f"data={config['name']} has no {split} images")
+    return data
+
+
+def choose_device(name: str) -> "torch.device":
+    """auto, cpu, cuda or cuda:N → the device; cuda without CUDA is refused."""
+    import torch
+
+    if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise UserError(f"device={name}, but this machine or this torch has no CUDA; allowed here are auto, cpu")
+    device = torch.device("cuda" if name == "auto" else name)
+    if (device.index or 0) >= torch.cuda.device_count():
+        raise UserError(f"device={name} does not exist; this machine has {torch.cuda.device_count()} CUDA devices")
+    return device
+
+
+def _make(config: dict[str, Any], group: str, drop: tuple[str, ...] = (), **sizes: Any) -> Any:
+    """Call the group's `_target_` with its own keys and the sizes that `build` alone knows."""
+    keys = {k: v for k, v in config[group].items() if k not in {"name", "_target_", *drop}}
+    target = get_object(config[group]["_target_"])
+    known = inspect.signature(target).parameters
+    for key in keys:
+        if key not in known:
+            raise UserError(f"there is no key '{group}.{key}'{nearest(key, known)}")
+    try:
+        return target(**keys, **sizes)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{group}={config[group]['name']}: {error}") from error

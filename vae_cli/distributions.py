@@ -1,0 +1,127 @@
+"""Distributions as named tuples of tensors: mathematics without state, without clamps and in log space.
+
+`sample` takes its noise as an argument and never draws; `log_prob` and `kl` are per element, so that the
+caller sums over the event (`.sum(-1)`) and can still see each unit. `torch.distributions` is their oracle
+in the tests.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
+
+HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
+
+
+class Normal(NamedTuple):
+    """N(mean, exp(log_std)²), one for each element; both tensors have one shape (or broadcast)."""
+
+    mean: Tensor
+    log_std: Tensor
+
+    @property
+    def mode(self) -> Tensor:
+        return self.mean
+
+    def sample(self, noise: Tensor) -> Tensor:
+        """`noise` is standard normal; the result is differentiable in mean and log_std."""
+        return self.mean + self.log_std.exp() * noise
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        standardized = (value - self.mean) * (-self.log_std).exp()
+        return -0.5 * standardized.square() - self.log_std - HALF_LOG_TWO_PI
+
+    def kl(self, prior: "Normal") -> Tensor:
+        log_ratio = self.log_std - prior.log_std
+        shift = (self.mean - prior.mean) * (-prior.log_std).exp()
+        return 0.5 * (torch.expm1(2 * log_ratio) + shift.square()) - log_ratio
+
+
+class Bernoulli(NamedTuple):
+    """P(value = 1) = sigmoid(logits), one for each element.
+
+    `log_prob` also accepts values inside [0, 1]: then it is minus the cross-entropy, which is no density.
+    """
+
+    logits: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        return self.logits.sigmoid()
+
+    @property
+    def mode(self) -> Tensor:
+        return (self.logits > 0).to(self.logits.dtype)
+
+    def sample(self, noise: Tensor) -> Tensor:
+        """Hard samples, 0 or 1, from standard logistic noise: P(logits + noise > 0) = sigmoid(logits)."""
+        return (self.logits + noise > 0).to(self.logits.dtype)
+
+    def relaxed_sample(self, noise: Tensor, temperature: Tensor | float) -> Tensor:
+        """The binary Concrete sample, inside (0, 1), from the same noise; the hard one as temperature → 0.
+
+        "The Concrete Distribution" (Maddison et al., 2017), arXiv:1611.00712.
+        """
+        return ((self.logits + noise) / temperature).sigmoid()
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        return value * self.logits - softplus(self.logits)
+
+    def kl(self, prior: "Bernoulli") -> Tensor:
+        difference = self.logits - prior.logits
+        return self.mean * difference - softplus(self.logits) + softplus(prior.logits)
+
+
+class ContinuousBernoulli(NamedTuple):
+    """The density on [0, 1] proportional to exp(logits · value).
+
+    "The continuous Bernoulli" (Loaiza-Ganem and Cunningham, 2019), arXiv:1907.06845. Its constant, in terms
+    of h = logits / 2, is log(sinh(h) / h) + h, which needs care near h = 0 (the paper's λ = ½).
+    """
+
+    logits: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        """½ + ½ (coth h − 1/h), and its Taylor series where that difference cancels."""
+        half = 0.5 * self.logits
+        far = half.abs() > 0.25
+        safe = torch.where(far, half, torch.ones_like(half))
+        square = half.square()
+        near = half * (1 / 3 - square * (1 / 45 - square * (2 / 945 - square / 4725)))
+        return 0.5 + 0.5 * torch.where(far, 1 / safe.tanh() - 1 / safe, near)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        return (value - 0.5) * self.logits - _log_sinhc(0.5 * self.logits)
+
+
+def _log_sinhc(h: Tensor) -> Tensor:
+    """log(sinh(h) / h), even in h; finite in value and gradient from 0 to the largest logits."""
+    magnitude = h.abs()
+    far = magnitude > 0.25
+    safe = torch.where(far, magnitude, torch.ones_like(h))
+    square = h.square()
+    near = square * (1 / 6 - square * (1 / 180 - square * (1 / 2835 - square / 37800)))
+    return torch.where(far, safe + torch.log(-torch.expm1(-2 * safe) / (2 * safe)), near)
+
+
+class Delta(NamedTuple):
+    """All mass on one value: the code of a plain auto-encoder. It has no density and no KL: kl is 0."""
+
+    value: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        return self.value
+
+    @property
+    def mode(self) -> Tensor:
+        return self.value
+
+    def sample(self, noise: Tensor) -> Tensor:
+        return self.value + torch.zeros_like(noise)
+
+    def kl(self, prior: object) -> Tensor:
+        return torch.zeros_like(self.value)

@@ -1,0 +1,123 @@
+"""Networks: vectors in, vectors out. Convolutions unflatten on entry and flatten on exit.
+
+A network description (`MLP`, `Conv`) builds an encoder D → P and its mirrored decoder K → D'.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "softplus": nn.Softplus,
+    "tanh": nn.Tanh,
+}
+
+INITIALIZATIONS: dict[str, Callable[[Tensor], object]] = {
+    "default": lambda weight: None,  # torch's own, uniform in ± 1/√inputs
+    "xavier": nn.init.xavier_uniform_,
+    "kaiming": lambda weight: nn.init.kaiming_normal_(weight, nonlinearity="relu"),
+    "orthogonal": nn.init.orthogonal_,
+}
+
+Shape = tuple[int, int, int]  # channels, height, width
+
+
+class Images(nn.Sequential):
+    """Layers over [N, C, H, W], seen from outside as a map of vectors with any leading axes."""
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        return super().forward(vectors.flatten(0, -2)).unflatten(0, vectors.shape[:-1])
+
+
+class MLP(NamedTuple):
+    """Fully connected: D – hidden… – P and K – …hidden – D'. With hidden = [] both are linear."""
+
+    hidden: Sequence[int]
+    activation: str
+    initialization: str
+
+    def encoder(self, shape: Shape, outputs: int) -> nn.Sequential:
+        return self._stack([math.prod(shape), *self.hidden, outputs])
+
+    def decoder(self, inputs: int, shape: Shape, outputs_per_pixel: int) -> nn.Sequential:
+        return self._stack([inputs, *reversed(self.hidden), math.prod(shape) * outputs_per_pixel])
+
+    def _stack(self, widths: list[int]) -> nn.Sequential:
+        layers: list[nn.Module] = []
+        for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
+            layers += [nn.Linear(inputs, outputs), ACTIVATIONS[self.activation]()]
+        return initialize(nn.Sequential(*layers[:-1]), self.initialization)
+
+
+class Conv(NamedTuple):
+    """Strided 4×4 convolutions, one per entry of `channels`, each halving the image, around one hidden layer."""
+
+    channels: Sequence[int]
+    hidden: int
+    activation: str
+    initialization: str
+
+    def encoder(self, shape: Shape, outputs: int) -> nn.Sequential:
+        layers: list[nn.Module] = [nn.Unflatten(-1, shape)]
+        for inputs, channels in zip([shape[0], *self.channels[:-1]], self.channels, strict=True):
+            layers += [nn.Conv2d(inputs, channels, 4, stride=2, padding=1), ACTIVATIONS[self.activation]()]
+        layers += [nn.Flatten(-3), nn.Linear(math.prod(self._inner(shape)), self.hidden)]
+        layers += [ACTIVATIONS[self.activation](), nn.Linear(self.hidden, outputs)]
+        return initialize(Images(*layers), self.initialization)
+
+    def decoder(self, inputs: int, shape: Shape, outputs_per_pixel: int) -> nn.Sequential:
+        inner = self._inner(shape)
+        layers: list[nn.Module] = [nn.Linear(inputs, self.hidden), ACTIVATIONS[self.activation]()]
+        layers += [nn.Linear(self.hidden, math.prod(inner)), nn.Unflatten(-1, inner)]
+        channels = [*reversed(self.channels), shape[0] * outputs_per_pixel]
+        sides = self._sides(shape)[::-1]  # from the inner image out
+        for i, (height, width) in enumerate(sides[1:]):
+            odd = (height - 2 * sides[i][0], width - 2 * sides[i][1])  # what halving rounded away: 0 or 1
+            layers += [
+                ACTIVATIONS[self.activation](),
+                nn.ConvTranspose2d(channels[i], channels[i + 1], 4, stride=2, padding=1, output_padding=odd),
+            ]
+        return initialize(Images(*layers, nn.Flatten(-3)), self.initialization)
+
+    def _sides(self, shape: Shape) -> list[tuple[int, int]]:
+        """(height, width) before the first convolution and after each."""
+        sides = [shape[1:]]
+        for _ in self.channels:
+            sides.append((sides[-1][0] // 2, sides[-1][1] // 2))
+        if min(sides[-1]) < 1:
+            raise ValueError(
+                f"network.channels={list(self.channels)}: {len(self.channels)} halvings leave nothing of "
+                f"{shape[1]}×{shape[2]} images; allowed are {int(math.log2(min(shape[1:])))} or fewer "
+                "(network=mlp takes any vector)"
+            )
+        return sides
+
+    def _inner(self, shape: Shape) -> Shape:
+        return (self.channels[-1], *self._sides(shape)[-1])
+
+
+Network = MLP | Conv
+
+
+def initialize(network: nn.Sequential, initialization: str) -> nn.Sequential:
+    """Fill every weight matrix or kernel; biases start at 0 unless the initialization is torch's own."""
+    for module in network:
+        if initialization != "default" and isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+            INITIALIZATIONS[initialization](module.weight)
+            assert module.bias is not None
+            nn.init.zeros_(module.bias)
+    return network
+
+
+def set_output_bias(decoder: nn.Sequential, bias: Tensor) -> None:
+    """Let an untrained decoder answer with `bias` [D'], averaged over each output channel of a convolution."""
+    last = next(m for m in reversed(decoder) if isinstance(m, nn.Linear | nn.ConvTranspose2d))
+    assert last.bias is not None
+    last.bias.data.copy_(bias.reshape(len(last.bias), -1).mean(-1))

@@ -1,0 +1,207 @@
+"""What each key may be. Plain functions on plain dictionaries: torch is not imported before these have passed.
+
+A key of a part that stands in no rule goes to the part's constructor as it is.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from vae_cli.errors import UserError, nearest
+
+
+class Rule(NamedTuple):
+    allowed: str  # in words
+    accepts: Callable[[Any], bool]
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return (_is_whole(value) or isinstance(value, float)) and math.isfinite(value)
+
+
+def whole(low: int, high: int | None = None) -> Rule:
+    words = f"a whole number of at least {low}" if high is None else f"a whole number from {low} to {high}"
+    return Rule(words, lambda v: _is_whole(v) and v >= low and (high is None or v <= high))
+
+
+def number(low: float, high: float = math.inf, *, above: bool = False) -> Rule:
+    words = f"a number above {low:g}" if above else f"a number of at least {low:g}"
+    if high < math.inf:
+        words += f" and at most {high:g}"
+    return Rule(words, lambda v: _is_number(v) and low <= v <= high and not (above and v == low))
+
+
+def one_of(*choices: str) -> Rule:
+    return Rule(", ".join(choices), lambda v: v in choices)
+
+
+def several(rule: Rule, length: int | None = None) -> Rule:
+    count = f"{length} values" if length else "values"
+    return Rule(
+        f"a list of {count}, each {rule.allowed}",
+        lambda v: isinstance(v, list) and (length is None or len(v) == length) and all(map(rule.accepts, v)),
+    )
+
+
+def optional(rule: Rule) -> Rule:
+    return Rule(f"{rule.allowed}, or null", lambda v: v is None or rule.accepts(v))
+
+
+POSITIVE = number(0, above=True)
+TEXT = Rule("a text", lambda v: isinstance(v, str) and v != "")
+SWITCH = Rule("true or false", lambda v: isinstance(v, bool))
+FRACTION = number(0, 1)
+PART = Rule("a part of vae_cli or torch.optim", lambda v: bool(re.match(r"(vae_cli|torch\.optim)\.", str(v))))
+GROUPS = (
+    "data latent estimator likelihood network objective optimizer schedule corruption".split()  # of configs/
+)
+
+RULES: dict[str, Rule] = {
+    "name": Rule("a folder's name without '..'", lambda v: TEXT.accepts(v) and ".." not in v),
+    "seed": whole(0, 2**32 - 1),
+    "epochs": whole(1),
+    "batch_size": whole(1),
+    "device": Rule("auto, cpu, cuda or cuda:N", lambda v: bool(re.fullmatch(r"auto|cpu|cuda(:\d+)?", str(v)))),
+    "precision": one_of("float32", "tf32", "float64"),
+    "gradient_clip_norm": optional(POSITIVE),
+    "log_every": whole(1),
+    "validate_every": whole(1),
+    "patience": optional(whole(1)),
+    "gradient_draws": Rule("0 or a whole number of at least 2", lambda v: _is_whole(v) and (v == 0 or v >= 2)),
+    "nll_samples": whole(0),
+    "checkpoint.minutes": POSITIVE,
+    "checkpoint.epochs": optional(whole(1)),
+    "data.root": TEXT,
+    "data.limit": optional(whole(1)),
+    "data.placement": one_of("auto", "device", "host"),
+    "data.seed": whole(0, 2**32 - 1),
+    "data.height": whole(1),
+    "data.width": whole(1),
+    "data.rectangle_height": several(whole(1), 2),
+    "data.rectangle_width": several(whole(1), 2),
+    "data.train_size": whole(1),
+    "data.validation_size": whole(0),
+    "data.test_size": whole(1),
+    "data.dataset": one_of("MNIST", "FashionMNIST"),
+    "data.binarization": one_of("none", "threshold", "dynamic", "fixed"),
+    "data.path": TEXT,
+    "data.train": TEXT,
+    "data.validation": TEXT,
+    "data.test": TEXT,
+    "data.fractions": several(FRACTION, 3),
+    "latent.code_size": whole(1),
+    "latent.temperature": POSITIVE,
+    "latent.estimators": several(TEXT),
+    "estimator.temperature": POSITIVE,
+    "estimator.anneal_rate": number(0),
+    "estimator.minimum_temperature": POSITIVE,
+    "estimator.baseline": one_of("moving_average", "leave_one_out"),
+    "estimator.decay": FRACTION,
+    "likelihood.min_log_std": optional(number(-math.inf)),
+    "network.hidden": Rule(
+        "a list of whole numbers of at least 1 (network=conv: one number)",
+        lambda v: whole(1).accepts(v) or several(whole(1)).accepts(v),
+    ),
+    "network.channels": several(whole(1)),
+    "network.activation": one_of("relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "tanh"),
+    "network.initialization": one_of("default", "xavier", "kaiming", "orthogonal"),
+    "network.mean_bias": SWITCH,
+    "objective.beta": number(0),
+    "objective.samples": whole(1),
+    "objective.warmup_steps": whole(0),
+    "objective.cycle_steps": whole(0),
+    "objective.free_bits": number(0),
+    "optimizer.lr": POSITIVE,
+    "optimizer.betas": several(number(0, 0.9999999), 2),
+    "optimizer.eps": POSITIVE,
+    "optimizer.weight_decay": number(0),
+    "optimizer.momentum": number(0),
+    "optimizer.alpha": FRACTION,
+    "optimizer.nesterov": SWITCH,
+    "optimizer.fused": SWITCH,
+    "schedule.warmup_steps": whole(0),
+    "schedule.minimum": FRACTION,
+    "schedule.every_steps": whole(1),
+    "schedule.factor": number(0, 1, above=True),
+    "schedule.rate": number(0),
+    "corruption.std": POSITIVE,
+    "corruption.fraction": FRACTION,
+}
+RULES |= {f"{group}.name": TEXT for group in GROUPS} | {f"{group}._target_": PART for group in GROUPS}
+PLAIN = {"resume", "experiment", "hydra"}
+
+
+def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"latent": {"code_size": 2}} → {"latent.code_size": 2}."""
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat
+
+
+def differences(saved: Mapping[str, Any], current: Mapping[str, Any]) -> list[str]:
+    """What differs between two configurations, but for what a resumed run may change: `epochs`, and where files lie."""
+    a, b = flatten(saved), flatten(current)
+    return [
+        f"{key} was {_show(a.get(key))} and is {_show(b.get(key))}"
+        for key in sorted(a.keys() | b.keys())
+        if key not in ("epochs", "resume", "data.root") and a.get(key) != b.get(key)
+    ]
+
+
+def check(config: Mapping[str, Any]) -> None:
+    """Raise UserError for the first key that cannot be right, alone or beside another."""
+    for key, value in flatten(config).items():
+        if key in RULES and not RULES[key].accepts(value):
+            raise UserError(f"{key}={_show(value)} is not allowed; allowed is {RULES[key].allowed}")
+        if key not in RULES and key.split(".")[0] not in {*GROUPS, *PLAIN}:
+            raise UserError(f"there is no key {key!r}{nearest(key, RULES)}")
+    for refused in _contradictions(config):
+        raise UserError(refused)
+
+
+def check_pair(latent: Mapping[str, Any], estimator: Mapping[str, Any]) -> None:
+    """Raise UserError for an estimator that cannot serve the latent."""
+    if estimator["name"] not in latent["estimators"]:
+        raise UserError(
+            f"estimator={estimator['name']} cannot serve latent={latent['name']}; "
+            f"allowed are {', '.join(latent['estimators'])}"
+        )
+
+
+def _contradictions(config: Mapping[str, Any]) -> list[str]:
+    """What is wrong with keys that are right alone."""
+    wrong = []
+    estimator, objective, data = (config[group] for group in ("estimator", "objective", "data"))
+    if estimator.get("baseline") == "leave_one_out" and objective["samples"] < 2:
+        wrong.append("estimator.baseline=leave_one_out needs objective.samples of at least 2, it is 1")
+    if estimator.get("anneal_rate") and estimator["minimum_temperature"] > estimator["temperature"]:
+        wrong.append(
+            f"estimator.minimum_temperature={estimator['minimum_temperature']} is above "
+            f"latent.temperature={estimator['temperature']}, from which it should fall"
+        )
+    for side in ("height", "width"):
+        low, high = data.get(f"rectangle_{side}", (1, 1))
+        if not low <= high <= data.get(side, high):
+            wrong.append(
+                f"data.rectangle_{side}=[{low},{high}] is not allowed; allowed is [LOW,HIGH] with "
+                f"LOW ≤ HIGH ≤ data.{side}={data[side]}"
+            )
+    if data.get("binarization") == "fixed" and data["dataset"] != "MNIST":
+        wrong.append("data.binarization=fixed exists for MNIST alone; allowed here are none, threshold, dynamic")
+    if sum(data.get("fractions", [1])) > 1 + 1e-9:
+        wrong.append(f"data.fractions={data['fractions']} sum to more than 1")
+    if config["network"]["name"] == "conv" and not _is_whole(config["network"]["hidden"]):
+        wrong.append(f"network.hidden={config['network']['hidden']} is not allowed; network=conv takes one number")
+    if config["network"]["name"] == "mlp" and _is_whole(config["network"]["hidden"]):
+        wrong.append(f"network.hidden={config['network']['hidden']} is not allowed; write network.hidden=[…]")
+    return wrong
+
+
+def _show(value: Any) -> str:
+    return "null" if value is None else str(value).replace("'", "")

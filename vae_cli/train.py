@@ -1,0 +1,273 @@
+"""Training: a step is a function of (state, images); the loop around it is a clock and its events."""
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Generator, Tensor
+from torch.nn.utils import clip_grad_norm_, get_total_norm
+
+from vae_cli import checkpoint, evaluate, plots
+from vae_cli.data import Data, batches, epoch_order
+from vae_cli.data.corruption import Corruption
+from vae_cli.journal import Journal
+from vae_cli.model import VAE
+from vae_cli.objective import ELBO
+from vae_cli.schedules import Beta, Decay, Temperature, learning_rate_factor
+
+log = logging.getLogger("vae_cli")
+
+ROW = ("loss", "rate", "distortion", "gradient_norm")  # what a step reports, in this order
+CARRIED = ("step", "seconds", "examples", "best", "stale", "epoch_sums")  # a State's plain values
+TENSORBOARD_SAMPLES = 64
+
+
+class Settings(NamedTuple):
+    """The plain numbers of a run; configs/config.yaml says what each means."""
+
+    seed: int
+    epochs: int
+    batch_size: int
+    samples: int
+    learning_rate: float
+    gradient_clip_norm: float | None
+    log_every: int
+    validate_every: int
+    checkpoint_minutes: float
+    checkpoint_epochs: int | None
+    patience: int | None
+    gradient_draws: int
+    nll_samples: int
+
+
+class Experiment(NamedTuple):
+    """All parts of a run, built."""
+
+    data: Data
+    model: VAE
+    objective: ELBO
+    optimizer: torch.optim.Optimizer
+    decay: Decay
+    beta: Beta
+    temperature: Temperature
+    corruption: Corruption
+    settings: Settings
+    config: dict[str, Any]
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return math.ceil(len(self.data.train.images) / self.settings.batch_size)
+
+
+class Diverged(Exception):
+    """A loss, gradient or parameter that is NaN or infinite."""
+
+
+@dataclass
+class State:
+    """Everything that changes while training; a checkpoint holds all of it."""
+
+    experiment: Experiment
+    generator: Generator  # of every draw in a step: data, corruption, code
+    step: int = 0
+    seconds: float = 0.0  # of training, without validation
+    examples: int = 0
+    best: float = -math.inf  # validation elbo
+    stale: int = 0  # validations since the best
+    rows: list[Tensor] = field(default_factory=list)  # of the steps since the last log line, on the device
+    epoch_sums: list[float] = field(default_factory=lambda: [0.0] * (len(ROW) + 1))
+
+    def state_dict(self) -> dict[str, Any]:
+        parts = self.experiment
+        return {
+            "model": parts.model.state_dict(),
+            "objective": parts.objective.state_dict(),
+            "optimizer": parts.optimizer.state_dict(),
+            "generator": self.generator.get_state(),
+            "rows": torch.stack(self.rows) if self.rows else torch.empty(0),
+            **{name: getattr(self, name) for name in CARRIED},
+        }
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        parts = self.experiment
+        parts.model.load_state_dict(saved["model"])
+        parts.objective.load_state_dict(saved["objective"])
+        parts.optimizer.load_state_dict(saved["optimizer"])
+        self.generator.set_state(saved["generator"])
+        self.rows = list(saved["rows"].to(next(parts.model.parameters()).device))
+        for name in CARRIED:
+            setattr(self, name, saved[name])
+
+
+def train_step(state: State, images: Tensor) -> Tensor:
+    """One update on stored `images` [B, D]; returns the batch's means in ROW's order and B, without waiting for
+    the device."""
+    parts = state.experiment
+    like = next(parts.model.parameters())
+    x = parts.data.targets(images, state.generator, like.dtype)
+    inputs = parts.corruption(x, state.generator)
+    noise = parts.model.latent.noise((parts.settings.samples, len(x)), state.generator, like)
+    terms = parts.objective(
+        parts.model, inputs, x, noise, parts.beta(state.step), parts.temperature(state.step)
+    )
+    parts.optimizer.zero_grad()
+    terms.loss.mean().backward()
+    norm = _gradient_norm(parts.model, parts.settings.gradient_clip_norm)
+    parts.optimizer.step()
+    state.step += 1
+    return torch.stack([*(term.detach().mean() for term in terms), norm, norm.new_tensor(len(x))])
+
+
+def _gradient_norm(model: VAE, clip: float | None) -> Tensor:
+    """Before clipping, over all parameters."""
+    if clip is None:
+        return get_total_norm([p.grad for p in model.parameters() if p.grad is not None])
+    return clip_grad_norm_(model.parameters(), clip)
+
+
+class Trainer:
+    """Runs a state to its last step, and tells a journal and the checkpoints on the way."""
+
+    def __init__(self, state: State, journal: Journal, folder: Path, interrupted: Callable[[], bool]) -> None:
+        self.state, self.journal, self.folder, self.interrupted = state, journal, folder, interrupted
+        self.parts, self.settings = state.experiment, state.experiment.settings
+        self.steps_per_epoch = self.parts.steps_per_epoch
+        self.total_steps = self.settings.epochs * self.steps_per_epoch
+        self.mark = self.checkpointed = time.perf_counter()
+
+    @property
+    def epoch(self) -> float:
+        return self.state.step / self.steps_per_epoch
+
+    def fit(self) -> str:
+        """Train to the end, to early stopping or to an interruption; "finished" or "interrupted".
+
+        Raises Diverged. Leaves checkpoints/last.pt, and best.pt where there is a validation split.
+        """
+        device = next(self.parts.model.parameters()).device
+        n, images = len(self.parts.data.train.images), self.parts.data.train.images
+        self.mark = time.perf_counter()
+        while self.state.step < self.total_steps and not self.exhausted():
+            epoch, position = divmod(self.state.step, self.steps_per_epoch)
+            order = epoch_order(n, self.settings.seed, epoch, device)[position * self.settings.batch_size :]
+            for batch in batches(images, order, self.settings.batch_size, device):
+                self.set_learning_rate()
+                self.state.rows.append(train_step(self.state, batch))
+                self.events()
+                if self.interrupted():
+                    self.save("last")
+                    return "interrupted"
+        self.save("last")
+        if not (self.folder / "checkpoints/best.pt").exists():
+            self.save("best")  # nothing was validated: the last state is the best known
+        return "finished"
+
+    def exhausted(self) -> bool:
+        return self.settings.patience is not None and self.state.stale >= self.settings.patience
+
+    def set_learning_rate(self) -> None:
+        factor = learning_rate_factor(self.parts.decay, self.state.step, self.total_steps)
+        for group in self.parts.optimizer.param_groups:
+            group["lr"] = self.settings.learning_rate * factor
+
+    def events(self) -> None:
+        """What is due after a step. Between two log lines nothing here waits for the device."""
+        step, settings = self.state.step, self.settings
+        at_epoch_end = step % self.steps_per_epoch == 0
+        last = step == self.total_steps
+        if step % settings.log_every == 0 or at_epoch_end:
+            self.log_interval()
+        if at_epoch_end:
+            self.log_epoch()
+            if (step // self.steps_per_epoch) % settings.validate_every == 0 or last:
+                self.validate()
+        by_epoch = at_epoch_end and (step // self.steps_per_epoch) % (settings.checkpoint_epochs or step + 1) == 0
+        if by_epoch or time.perf_counter() - self.checkpointed > 60 * settings.checkpoint_minutes:
+            self.save("last")
+
+    def log_interval(self) -> None:
+        """The means over the steps since the last line, weighted by examples. Waits for the device."""
+        state = self.state
+        rows = torch.stack(state.rows).double().cpu()
+        state.rows = []
+        if not rows.isfinite().all():
+            row, column = (~rows.isfinite()).nonzero()[0].tolist()
+            at = state.step - len(rows) + row + 1
+            raise Diverged(
+                f"{ROW[column].replace('_', ' ')} is {rows[row, column].item()} at step {at}, "
+                f"epoch {math.ceil(at / self.steps_per_epoch)}"
+            )
+        examples = rows[:, -1]
+        sums = [*(rows[:, :-1] * examples[:, None]).sum(0).tolist(), examples.sum().item()]
+        state.epoch_sums = [a + b for a, b in zip(state.epoch_sums, sums, strict=True)]
+        now = time.perf_counter()
+        state.seconds += now - self.mark
+        state.examples += int(sums[-1])
+        figures = _means(sums) | {
+            "beta": self.parts.beta(state.step - 1),
+            "temperature": self.parts.temperature(state.step - 1),
+            "learning_rate": self.parts.optimizer.param_groups[0]["lr"],
+            "examples_per_second": sums[-1] / (now - self.mark),
+        }
+        self.mark = now
+        self.journal.figures("train", state.step, self.epoch, figures)
+        self.journal.advance(state.step, self.epoch, figures)
+
+    def log_epoch(self) -> None:
+        """The means over the whole epoch, as `train/epoch_…`."""
+        means = _means(self.state.epoch_sums)
+        self.state.epoch_sums = [0.0] * (len(ROW) + 1)
+        self.journal.figures("train", self.state.step, self.epoch, {f"epoch_{k}": v for k, v in means.items()})
+        self.journal.line(f"epoch {round(self.epoch)}/{self.settings.epochs}", "train", means)
+
+    def validate(self) -> None:
+        """Log the validation bound and pictures; keep the best state. Time spent here is not training time."""
+        state, parts, data = self.state, self.parts, self.parts.data
+        if len(data.validation.images):
+            figures = evaluate.bound(parts.model, data, data.validation, self.settings.samples, seed=1)
+            if not math.isfinite(elbo := float(figures["elbo"])):  # type: ignore[arg-type]
+                raise Diverged(f"validation elbo is {elbo} at step {state.step}, epoch {round(self.epoch)}")
+            if self.settings.gradient_draws:
+                figures |= self.gradient_variance()
+            self.journal.figures("validation", state.step, self.epoch, figures)
+            self.journal.line(f"epoch {round(self.epoch)}/{self.settings.epochs}", "validation", figures)
+            state.best, state.stale = (elbo, 0) if elbo > state.best else (state.best, state.stale + 1)
+            if state.stale == 0:
+                self.save("best")
+        shape = data.shape
+        samples = plots.grid(plots.samples(parts.model, data, TENSORBOARD_SAMPLES), shape, 8, magnify=2)
+        self.journal.image("samples", samples, state.step)
+        rows = plots.reconstructions(parts.model, data)
+        self.journal.image("reconstructions", plots.grid(rows, shape, len(rows) // 2, magnify=2), state.step)
+        self.mark = time.perf_counter()
+
+    def gradient_variance(self) -> evaluate.Figures:
+        """Of one batch of validation images at this step's beta and temperature, as the estimator trains."""
+        parts, settings = self.parts, self.settings
+        like = next(parts.model.parameters())
+        images = parts.data.validation.images[: settings.batch_size]
+        x = parts.data.pixels(images.to(like.device), like.dtype)
+        step = self.state.step - 1
+        return evaluate.gradient_variance(
+            parts.model, parts.objective, x, settings.gradient_draws, settings.samples,
+            parts.beta(step), parts.temperature(step),
+        )  # fmt: skip
+
+    def save(self, name: str) -> None:
+        """Write checkpoints/<name>.pt; a state with a NaN or infinite parameter never replaces a good one."""
+        for parameter, values in self.parts.model.state_dict().items():
+            if not values.isfinite().all():
+                raise Diverged(f"parameter {parameter} is not finite at step {self.state.step}")
+        checkpoint.save(self.folder / f"checkpoints/{name}.pt", self.state.state_dict(), self.parts.config)
+        self.checkpointed = time.perf_counter()
+
+
+def _means(sums: list[float]) -> dict[str, float]:
+    """Sums over examples in ROW's order, and their number → means, with the elbo that they make."""
+    means = {name: total / sums[-1] for name, total in zip(ROW, sums[:-1], strict=True)}
+    return {"loss": means["loss"], "elbo": -(means["rate"] + means["distortion"]), **means}
