@@ -10,15 +10,42 @@ from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from hydra.errors import (
+    ConfigCompositionException,
+    HydraException,
+    MissingConfigException,
+    OverrideParseException,
+)
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from vae_cli.config import accept, config_folder, saved_config
-from vae_cli.errors import UserError, nearest
+from vae_cli.errors import Diverged, UserError, nearest
 from vae_cli.schema import GROUPS, RULES
 
 log = logging.getLogger("vae_cli")
+
+FLAGS = {
+    f"--{flag}"
+    for flag in (
+        "help",
+        "hydra-help",
+        "version",
+        "cfg",
+        "resolve",
+        "package",
+        "run",
+        "multirun",
+        "shell-completion",
+        "config-path",
+        "config-name",
+        "config-dir",
+        "experimental-rerun",
+        "info",
+    )
+}  # Hydra's
+TRACEBACKS = os.environ.get("HYDRA_FULL_ERROR") == "1"  # what the user asked for, before we set it
 
 
 def train() -> None:
@@ -26,17 +53,22 @@ def train() -> None:
     resumed = [argument for argument in sys.argv[1:] if argument.startswith("resume=")]
     if resumed and resumed != ["resume=null"]:
         _report("vae-train", lambda: _resume(sys.argv[1:]))
+    elif flags := [a for a in sys.argv[1:] if a.startswith("--") and a.partition("=")[0] not in FLAGS]:
+        key = nearest(flags[0].lstrip("-"), RULES) or "; for example optimizer.lr=0.001"
+        print(f"vae-train: there is no flag {flags[0]}: keys are written key=value{key}", file=sys.stderr)
+        sys.exit(2)
     else:
         path = str(config_folder())
         _report("vae-train", hydra.main(version_base="1.3", config_path=path, config_name="config")(_job))
 
 
 def _job(cfg: DictConfig) -> float | None:
-    """One run that Hydra has composed; in a sweep, one member."""
+    """One run that Hydra has composed; in a sweep, one member, whose failure Hydra collects."""
     hydra_cfg = HydraConfig.get()
     folder = Path(hydra_cfg.runtime.output_dir)
-    alone = hydra_cfg.mode is not None and hydra_cfg.mode.name == "RUN"
-    return _logged(lambda: _start(cfg, folder, progress=alone))
+    if hydra_cfg.mode == RunMode.RUN:
+        return _report("vae-train", lambda: _logged(lambda: _start(cfg, folder, progress=True)))
+    return _logged(lambda: _start(cfg, folder, progress=False), console=True)
 
 
 def _start(cfg: DictConfig, folder: Path, progress: bool) -> float | None:
@@ -46,59 +78,66 @@ def _start(cfg: DictConfig, folder: Path, progress: bool) -> float | None:
     return run(config, folder, resume=(folder / "checkpoints/last.pt").exists(), progress=progress)
 
 
-def _resume(arguments: list[str]) -> None:
+def _resume(arguments: list[str]) -> float | None:
     """vae-train resume=RUN_FOLDER [epochs=N]: the run's own configuration, with nothing but `epochs` changed."""
     given = dict(argument.partition("=")[::2] for argument in arguments)
     folder = Path(given.pop("resume")).expanduser()
     if others := [key for key in given if key != "epochs"]:
-        raise UserError(f"resume=… goes on with the run's own configuration; {others[0]} cannot change, epochs can")
+        raise UserError(
+            f"resume=… goes on with the run's own configuration; {others[0]} cannot change, epochs can"
+        )
     cfg = saved_config(folder)
     before = cfg.epochs
     if "epochs" in given:
         cfg.epochs = OmegaConf.from_dotlist([f"epochs={given['epochs']}"]).epochs
     config = accept(cfg)
     if not (folder / "checkpoints/last.pt").exists():
-        raise UserError(f"resume={folder} has no checkpoints/last.pt: nothing to go on with; start the run anew")
+        raise UserError(
+            f"resume={folder} has no checkpoints/last.pt: nothing to go on with; start the run anew"
+        )
     _log_to(folder / "train.log")
     if cfg.epochs != before:
         log.info("epochs    %s → %s; everything else is as it was", before, cfg.epochs)
         OmegaConf.save(cfg, folder / ".hydra/config.yaml")
     from vae_cli.run import run
 
-    _logged(lambda: run(config, folder, resume=True))
+    return _logged(lambda: run(config, folder, resume=True))
 
 
 def _log_to(file: Path) -> None:
     """What Hydra's job_logging does for a new run: plain lines on the console, dated ones in the file."""
     dated = logging.FileHandler(file)
     dated.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[logging.StreamHandler(sys.stdout), dated])
+    logging.basicConfig(
+        level=logging.INFO, format="%(message)s", handlers=[logging.StreamHandler(sys.stdout), dated]
+    )
 
 
-def _logged(work: Callable[[], float | None]) -> float | None:
-    """Let a run's failure stand in its own log; what is not the user's fault with its traceback."""
+def _logged(work: Callable[[], float | None], console: bool = False) -> float | None:
+    """Let a run's failure stand in its own train.log; what is not the user's fault with its traceback."""
     try:
         return work()
     except Exception as error:
-        file = next((h for h in logging.getLogger().handlers if isinstance(h, logging.FileHandler)), None)
-        text = _one_line(error) or traceback.format_exc()
-        if file is not None:
-            file.emit(logging.LogRecord(log.name, logging.ERROR, "", 0, text, None, None))
+        record = logging.LogRecord(
+            log.name, logging.ERROR, __file__, 0, _one_line(error) or traceback.format_exc(), None, None
+        )
+        for handler in logging.getLogger().handlers:
+            if console or isinstance(handler, logging.FileHandler):
+                handler.emit(record)
         raise
 
 
-def _report(program: str, work: Callable[[], object]) -> None:
+def _report(program: str, work: Callable[[], float | None]) -> float | None:
     """Run; turn every failure into one line on stderr and an exit status: 2 bad input, 1 failed or diverged,
     130 interrupted. HYDRA_FULL_ERROR=1 shows tracebacks instead."""
-    wanted = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing
     try:
-        work()
+        return work()
     except KeyboardInterrupt as error:
         print(f"{program}: {error or 'interrupted'}", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
-        if wanted:
+        if TRACEBACKS:
             raise
         message = _one_line(error)
         if message is None:
@@ -114,11 +153,15 @@ def _one_line(error: Exception) -> str | None:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         options = list(error.options)
         return f"there is no {group}={option}; allowed are {', '.join(options)}{nearest(option, options)}"
-    if isinstance(error, ConfigCompositionException) and (found := re.search(r"override '([^']+)'", str(error))):
+    if isinstance(error, ConfigCompositionException) and (
+        found := re.search(r"override '([^']+)'", str(error))
+    ):
         key = found[1].split("@")[0]
         return f"there is no key or group {key!r}{nearest(key, [*GROUPS, 'experiment', *RULES])}"
+    if isinstance(error, OverrideParseException):
+        return f"cannot read {error.override!r}: write key=value, and quote a value with special characters: key='…'"
     if isinstance(error, HydraException | OmegaConfBaseException):
         return " ".join(f"{error} {error.__cause__ or ''}".split())
     if isinstance(error, OSError):
         return f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
-    return str(error) if isinstance(error, UserError) or type(error).__name__ == "Diverged" else None
+    return str(error) if isinstance(error, UserError | Diverged) else None

@@ -17,7 +17,7 @@ from vae_cli.schema import check, check_pair, differences
 if TYPE_CHECKING:
     import torch
 
-    from vae_cli.train import Experiment
+    from vae_cli.state import Experiment
 
 
 def config_folder() -> Path:
@@ -26,7 +26,9 @@ def config_folder() -> Path:
     for folder in (package / "configs", package.parent / "configs"):
         if (folder / "config.yaml").exists():
             return folder
-    raise UserError(f"{package} has no configs/config.yaml: the installation is incomplete; install vae-cli again")
+    raise UserError(
+        f"{package} has no configs/config.yaml: the installation is incomplete; install vae-cli again"
+    )
 
 
 def member_name(overrides: str) -> str:
@@ -44,8 +46,10 @@ OmegaConf.register_new_resolver("member", member_name, replace=True)
 
 def accept(cfg: DictConfig) -> dict[str, Any]:
     """The configuration as a checked plain dictionary. Needs no torch."""
-    plain_cfg = OmegaConf.masked_copy(cfg, [key for key in cfg if key not in ("hydra", "experiment")])
-    check_pair(plain_cfg.latent, plain_cfg.estimator)  # first: a wrong pair has interpolations that lead nowhere
+    plain_cfg = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in ("hydra", "experiment")])
+    check_pair(
+        plain_cfg.latent, plain_cfg.estimator
+    )  # first: a wrong pair has interpolations that lead nowhere
     try:
         plain = OmegaConf.to_container(plain_cfg, resolve=True, throw_on_missing=True)
     except MissingMandatoryValue as error:
@@ -76,10 +80,12 @@ class CheckBeforeRun(Callback):
         folder = Path(config.hydra.run.dir)
         try:
             current = accept(config)
-            if (folder / ".hydra/config.yaml").exists():
-                if found := differences(accept(saved_config(folder)), current):
-                    raise UserError(f"{folder} holds a run of another configuration: {'; '.join(found)}")
-        except UserError as error:  # SystemExit, because Hydra turns other exceptions of callbacks into warnings
+            earlier = accept(saved_config(folder)) if (folder / ".hydra/config.yaml").exists() else current
+            if found := differences(earlier, current):
+                raise UserError(f"{folder} holds a run of another configuration: {'; '.join(found)}")
+        except (
+            UserError
+        ) as error:  # SystemExit, because Hydra turns other exceptions of callbacks into warnings
             print(f"vae-train: {error}", file=sys.stderr)
             raise SystemExit(2) from error
 
@@ -94,7 +100,7 @@ def build(config: dict[str, Any]) -> "Experiment":
     from vae_cli import networks, schedules
     from vae_cli.data import check_support
     from vae_cli.model import VAE
-    from vae_cli.train import Experiment, Settings
+    from vae_cli.state import Experiment, Settings
 
     device = choose_device(config["device"])
     torch.set_default_dtype(torch.float64 if config["precision"] == "float64" else torch.float32)
@@ -161,10 +167,14 @@ def choose_device(name: str) -> "torch.device":
     if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
         return torch.device("cpu")
     if not torch.cuda.is_available():
-        raise UserError(f"device={name}, but this machine or this torch has no CUDA; allowed here are auto, cpu")
+        raise UserError(
+            f"device={name}, but this machine or this torch has no CUDA; allowed here are auto, cpu"
+        )
     device = torch.device("cuda" if name == "auto" else name)
     if (device.index or 0) >= torch.cuda.device_count():
-        raise UserError(f"device={name} does not exist; this machine has {torch.cuda.device_count()} CUDA devices")
+        raise UserError(
+            f"device={name} does not exist; this machine has {torch.cuda.device_count()} CUDA devices"
+        )
     return device
 
 

@@ -8,6 +8,16 @@ class UserError(Exception):
     """Bad input. Its message names the key or file, the value, what is allowed and the nearest name."""
 
 
+class Diverged(Exception):
+    """A loss, gradient or parameter became NaN or infinite."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C or SIGTERM; a checkpoint has been written where there was anything to keep.
+
+    As a KeyboardInterrupt it ends a whole sweep, where an Exception would end one member."""
+
+
 def nearest(name: str, names: Iterable[str]) -> str:
     """`; did you mean X?` for a likely typo, else nothing."""
     candidates = list(names)

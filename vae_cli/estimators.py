@@ -78,7 +78,9 @@ class Reinforce(nn.Module):
     def __init__(self, baseline: str, decay: float) -> None:
         super().__init__()
         self.decay = decay
-        self.baseline = {"leave_one_out": self._leave_one_out, "moving_average": self._moving_average}[baseline]
+        self.baseline = {"leave_one_out": self._leave_one_out, "moving_average": self._moving_average}[
+            baseline
+        ]
         self.register_buffer("total", torch.zeros(()))
         self.register_buffer("weight", torch.zeros(()))
 
@@ -86,7 +88,7 @@ class Reinforce(nn.Module):
         assert not hasattr(q, "value"), "a Delta has no score function"
         z = q.sample(noise).detach()
         value = f(z)  # [S, B]
-        score = q.log_prob(z).sum(-1)  # type: ignore[union-attr]
+        score = q.log_prob(z).sum(-1)
         advantage = value.detach() - self.baseline(value.detach())
         surrogate = value + advantage * (score - score.detach())
         return Estimate(surrogate.mean(0), value.mean(0).detach())

@@ -16,7 +16,9 @@ from vae_cli.objective import ELBO, hard_bound
 
 Figures = dict[str, float | int | list[float]]
 DECODED_ROWS = 4096  # images × samples decoded at once: 13 MB per 784-pixel activation, inside most caches
-ACTIVE_VARIANCE = 0.01  # "Importance Weighted Autoencoders" (Burda et al., 2016), arXiv:1509.00519, section 4.3
+ACTIVE_VARIANCE = (
+    0.01  # "Importance Weighted Autoencoders" (Burda et al., 2016), arXiv:1509.00519, section 4.3
+)
 
 
 def _chunks(data: Data, split: Split, size: int, like: Tensor) -> Iterator[Tensor]:

@@ -31,7 +31,7 @@ class Journal:
     def __init__(self, folder: Path, step: int, total_steps: int, progress: bool) -> None:
         from torch.utils.tensorboard import SummaryWriter  # here: whoever only reads figures need not wait
 
-        self.writer = SummaryWriter(str(folder), purge_step=step + 1 if step else 0)
+        self.writer: Any = SummaryWriter(str(folder), purge_step=step + 1 if step else 0)
         self.metrics = folder / "metrics.jsonl"
         _truncate(self.metrics, step)
         self.file = self.metrics.open("a", buffering=1)  # a line at a time: a killed run leaves whole lines
@@ -49,7 +49,9 @@ class Journal:
 
         scalars = {name: value for name, value in figures.items() if not isinstance(value, list)}
         values = [Summary.Value(tag=f"{split}/{name}", simple_value=v) for name, v in scalars.items()]
-        self.writer.file_writer.add_summary(Summary(value=values), step)  # one record: 7 times cheaper than ten
+        self.writer.file_writer.add_summary(
+            Summary(value=values), step
+        )  # one record: 7 times cheaper than ten
         for name in figures.keys() - scalars.keys():
             self.writer.add_histogram(f"{split}/{name}", np.asarray(figures[name]), step)
         self.file.write(to_json({"step": step, "epoch": epoch, "split": split, **figures}) + "\n")

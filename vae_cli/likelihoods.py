@@ -82,7 +82,5 @@ class GaussianLikelihood:
         return torch.cat([mean, torch.zeros_like(mean)], -1)
 
 
-Likelihood = (
-    BernoulliLikelihood | ContinuousBernoulliLikelihood | UnitGaussianLikelihood | GaussianLikelihood
-)
+Likelihood = BernoulliLikelihood | ContinuousBernoulliLikelihood | UnitGaussianLikelihood | GaussianLikelihood
 Observation = Bernoulli | ContinuousBernoulli | Normal

@@ -9,7 +9,9 @@ from vae_cli.likelihoods import Likelihood, Observation
 class VAE(nn.Module):
     """p(x, z) = p(z) p(x|z) with q(z|x). Images are vectors [..., D], codes [..., K]."""
 
-    def __init__(self, encoder: nn.Module, decoder: nn.Module, latent: Latent, likelihood: Likelihood) -> None:
+    def __init__(
+        self, encoder: nn.Module, decoder: nn.Module, latent: Latent, likelihood: Likelihood
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder

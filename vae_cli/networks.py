@@ -5,6 +5,7 @@ A network description (`MLP`, `Conv`) builds an encoder D → P and its mirrored
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -51,7 +52,7 @@ class MLP(NamedTuple):
 
     def _stack(self, widths: list[int]) -> nn.Sequential:
         layers: list[nn.Module] = []
-        for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
+        for inputs, outputs in pairwise(widths):
             layers += [nn.Linear(inputs, outputs), ACTIVATIONS[self.activation]()]
         return initialize(nn.Sequential(*layers[:-1]), self.initialization)
 

@@ -36,7 +36,13 @@ class ELBO(nn.Module):
         self.free_bits = free_bits
 
     def forward(
-        self, model: VAE, inputs: Tensor, x: Tensor, noise: Tensor, beta: float = 1.0, temperature: float = 1.0
+        self,
+        model: VAE,
+        inputs: Tensor,
+        x: Tensor,
+        noise: Tensor,
+        beta: float = 1.0,
+        temperature: float = 1.0,
     ) -> Terms:
         """`inputs` is what the encoder sees (x, or x corrupted), x [B, D] the target, noise [S, B, K]."""
         q = model.encode(inputs)

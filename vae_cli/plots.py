@@ -24,7 +24,9 @@ def grid(images: Tensor, shape: tuple[int, int, int], columns: int, magnify: int
     for i, image in enumerate(pixels):
         top, left = (i // columns) * (height + 1) + 1, (i % columns) * (width + 1) + 1
         # grey images fill all three colours; of more than three channels the first three are shown
-        picture[top : top + height, left : left + width] = np.moveaxis(image[:3] if channels >= 3 else image[:1], 0, -1)
+        picture[top : top + height, left : left + width] = np.moveaxis(
+            image[:3] if channels >= 3 else image[:1], 0, -1
+        )
     return (255 * picture).round().astype(np.uint8).repeat(magnify, 0).repeat(magnify, 1)
 
 
@@ -63,7 +65,9 @@ def save(path: Path, picture: np.ndarray, title: str, row_labels: tuple[str, ...
     height, width = (side / dpi for side in picture.shape[:2])
     total_width, total_height = max(width + left + margin / 3, 0.085 * len(title)), height + 1.5 * margin
     figure = Figure((total_width, total_height), dpi=dpi)
-    axes = figure.add_axes((left / total_width, 0.5 * margin / total_height, width / total_width, height / total_height))
+    axes = figure.add_axes(
+        (left / total_width, 0.5 * margin / total_height, width / total_width, height / total_height)
+    )
     axes.imshow(picture, interpolation="nearest")
     axes.set_xticks([])
     rows = len(row_labels)

@@ -18,20 +18,17 @@ import yaml
 from torch import Generator
 from tqdm import tqdm
 
-from vae_cli import __version__, checkpoint, evaluate, plots
+from vae_cli import __version__, checkpoint, evaluate
 from vae_cli.config import build
-from vae_cli.data import is_binary
-from vae_cli.errors import UserError
+from vae_cli.errors import Diverged, Interrupted, UserError
 from vae_cli.journal import Journal
-from vae_cli.train import Diverged, Experiment, State, Trainer
+from vae_cli.report import announce, draw, report
+from vae_cli.state import Experiment, State
+from vae_cli.train import Trainer
 
 log = logging.getLogger("vae_cli")
 
 Summary = dict[str, Any]
-
-
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C or SIGTERM; a checkpoint has been written where there was anything to keep."""
 
 
 def run(config: dict[str, Any], folder: Path, *, resume: bool = False, progress: bool = True) -> float | None:
@@ -42,13 +39,15 @@ def run(config: dict[str, Any], folder: Path, *, resume: bool = False, progress:
     """
     with locked(folder), Signals() as signals:
         if resume and (done := _finished(folder, config)):
-            log.info("%s has finished its %g epochs; epochs=N with a larger N goes on", folder, done["epochs"])
+            log.info(
+                "%s has finished its %g epochs; epochs=N with a larger N goes on", folder, done["epochs"]
+            )
             return (done["validation"] or {}).get("elbo")
         started = time.time()
         summary: Summary = {"status": "failed", "versions": versions()}
         try:
             experiment = build(config)
-            state = State(experiment, Generator(_device(experiment)).manual_seed(config["seed"]))
+            state = State(experiment, Generator(experiment.device).manual_seed(config["seed"]))
             if resume:
                 state.load_state_dict(checkpoint.load(folder / "checkpoints/last.pt", config))
             announce(experiment, folder, state.step)
@@ -58,7 +57,10 @@ def run(config: dict[str, Any], folder: Path, *, resume: bool = False, progress:
             summary |= {"status": "interrupted"}
             raise Interrupted(resume_hint(folder)) from None
         except Exception as error:
-            summary |= {"status": "diverged" if isinstance(error, Diverged) else "failed", "error": str(error)}
+            summary |= {
+                "status": "diverged" if isinstance(error, Diverged) else "failed",
+                "error": str(error),
+            }
             raise
         finally:
             summary["wall_seconds"] = time.time() - started
@@ -78,7 +80,7 @@ def train_and_test(state: State, folder: Path, signals: "Signals", summary: Summ
             "epochs": trainer.epoch,
             "seconds": state.seconds,
             "examples_per_second": state.examples / state.seconds if state.seconds else None,
-            "device": str(_device(parts)),
+            "device": str(parts.device),
         }
         if status == "interrupted":
             raise Interrupted
@@ -115,66 +117,6 @@ def test(parts: Experiment, folder: Path, journal: Journal, step: int, epoch: fl
     return result
 
 
-def draw(parts: Experiment, folder: Path) -> None:
-    figures = folder / "figures"
-    figures.mkdir(exist_ok=True)
-    data, model, config = parts.data, parts.model, parts.config
-    what = f"{config['data']['name']}, {config['latent']['name']} code of {model.latent.code_size}"
-    side = plots.SAMPLE_SIDE
-    origin = "the prior" if model.latent.has_density else "a Gaussian fitted to the test codes"
-    samples = plots.grid(plots.samples(model, data, side * side), data.shape, side, magnify=2)
-    plots.save(figures / "samples.png", samples, f"{side} × {side} decoded codes from {origin}: {what}")
-    images = plots.reconstructions(model, data)
-    rows = plots.grid(images, data.shape, len(images) // 2, magnify=3)
-    title = f"test images and their reconstructions: {what}"
-    plots.save(figures / "reconstructions.png", rows, title, ("observation", "reconstruction"))
-
-
-def announce(parts: Experiment, folder: Path, step: int) -> None:
-    """The first lines on the console."""
-    data, config, device = parts.data, parts.config, _device(parts)
-    where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
-    counts = "/".join(f"{len(split.images):,}" for split in (data.train, data.validation, data.test))
-    size = sum(p.numel() for p in parts.model.parameters())
-    log.info("device    %s (%s), %s", device, where, config["precision"])
-    shape = "×".join(map(str, data.shape))
-    entropy = "" if data.entropy is None else f", entropy {data.entropy:.3f} nats"
-    log.info("data      %s, %s images of %s%s", config["data"]["name"], counts, shape, entropy)
-    log.info("model     %s, %s parameters, likelihood %s", config["network"]["name"], f"{size:,}", config["likelihood"]["name"])
-    log.info("code      %s, %d units, estimator %s", config["latent"]["name"], parts.model.latent.code_size, config["estimator"]["name"])
-    log.info("folder    %s", folder)
-    if step:
-        log.info("resumed   at step %d", step)
-    if parts.model.likelihood.is_discrete and not is_binary(data):
-        log.warning(
-            "likelihood=bernoulli on grey pixels: the figures are a cross-entropy, not a likelihood; comparable among "
-            "themselves alone (a density for grey pixels: likelihood=continuous_bernoulli)"
-        )
-    if not parts.model.latent.has_density:
-        log.warning("latent=deterministic has no likelihood: elbo is minus the distortion, no bound, and nll is not given")
-
-
-def report(summary: Summary, folder: Path) -> None:
-    """The table at the end."""
-    test, data = summary["test"], summary["data"]
-    rows = [(name, test[name], "nats") for name in ("elbo", "rate", "distortion")]
-    if "nll" in test:
-        rows += [("nll", test["nll"], f"nats ± {test['nll_standard_error']:.3f}, {test['nll_samples']} samples")]
-    if data["entropy"] is not None:
-        rows += [("entropy", data["entropy"], "nats: no model can be below")]
-    if data["gap"] is not None:
-        rows += [("gap", data["gap"], "nats: nll − entropy")]
-    log.info("")
-    log.info("test, at the best validation elbo (step %d)", summary["best_step"])
-    for name, value, unit in rows:
-        log.info("  %-12s %10.3f  %s", name, value, unit)
-    log.info("  %-12s %10d  of %d", "active units", test["active_units"], len(test["rate_per_unit"]))
-    log.info("  %-12s %10.1f  s, %s images/s", "training", summary["seconds"], f"{summary['examples_per_second'] or 0:,.0f}")
-    for file in ("figures/samples.png", "figures/reconstructions.png", "summary.json"):
-        log.info("  %s", folder / file)
-    log.info("  curves: tensorboard --logdir %s", folder)
-
-
 def write_summary(folder: Path, summary: Summary) -> None:
     """Last and atomic. A disk that is full must not hide the error that is under way."""
     try:
@@ -198,10 +140,6 @@ def resume_hint(folder: Path) -> str:
     if (folder / "checkpoints/last.pt").exists():
         return f"interrupted; go on with: vae-train resume={folder}"
     return "interrupted before the first checkpoint; nothing to resume"
-
-
-def _device(parts: Experiment) -> torch.device:
-    return next(parts.model.parameters()).device
 
 
 @contextmanager

@@ -58,7 +58,15 @@ SWITCH = Rule("true or false", lambda v: isinstance(v, bool))
 FRACTION = number(0, 1)
 PART = Rule("a part of vae_cli or torch.optim", lambda v: bool(re.match(r"(vae_cli|torch\.optim)\.", str(v))))
 GROUPS = (
-    "data latent estimator likelihood network objective optimizer schedule corruption".split()  # of configs/
+    "data",
+    "latent",
+    "estimator",
+    "likelihood",
+    "network",
+    "objective",
+    "optimizer",
+    "schedule",
+    "corruption",
 )
 
 RULES: dict[str, Rule] = {
@@ -66,13 +74,17 @@ RULES: dict[str, Rule] = {
     "seed": whole(0, 2**32 - 1),
     "epochs": whole(1),
     "batch_size": whole(1),
-    "device": Rule("auto, cpu, cuda or cuda:N", lambda v: bool(re.fullmatch(r"auto|cpu|cuda(:\d+)?", str(v)))),
+    "device": Rule(
+        "auto, cpu, cuda or cuda:N", lambda v: bool(re.fullmatch(r"auto|cpu|cuda(:\d+)?", str(v)))
+    ),
     "precision": one_of("float32", "tf32", "float64"),
     "gradient_clip_norm": optional(POSITIVE),
     "log_every": whole(1),
     "validate_every": whole(1),
     "patience": optional(whole(1)),
-    "gradient_draws": Rule("0 or a whole number of at least 2", lambda v: _is_whole(v) and (v == 0 or v >= 2)),
+    "gradient_draws": Rule(
+        "0 or a whole number of at least 2", lambda v: _is_whole(v) and (v == 0 or v >= 2)
+    ),
     "nll_samples": whole(0),
     "checkpoint.minutes": POSITIVE,
     "checkpoint.epochs": optional(whole(1)),
@@ -156,7 +168,8 @@ def differences(saved: Mapping[str, Any], current: Mapping[str, Any]) -> list[st
 
 def check(config: Mapping[str, Any]) -> None:
     """Raise UserError for the first key that cannot be right, alone or beside another."""
-    for key, value in flatten(config).items():
+    flat = flatten(config)
+    for key, value in [(key, flat[key]) for key in RULES if key in flat] + list(flat.items()):
         if key in RULES and not RULES[key].accepts(value):
             raise UserError(f"{key}={_show(value)} is not allowed; allowed is {RULES[key].allowed}")
         if key not in RULES and key.split(".")[0] not in {*GROUPS, *PLAIN}:
@@ -193,11 +206,15 @@ def _contradictions(config: Mapping[str, Any]) -> list[str]:
                 f"LOW ≤ HIGH ≤ data.{side}={data[side]}"
             )
     if data.get("binarization") == "fixed" and data["dataset"] != "MNIST":
-        wrong.append("data.binarization=fixed exists for MNIST alone; allowed here are none, threshold, dynamic")
+        wrong.append(
+            "data.binarization=fixed exists for MNIST alone; allowed here are none, threshold, dynamic"
+        )
     if sum(data.get("fractions", [1])) > 1 + 1e-9:
         wrong.append(f"data.fractions={data['fractions']} sum to more than 1")
     if config["network"]["name"] == "conv" and not _is_whole(config["network"]["hidden"]):
-        wrong.append(f"network.hidden={config['network']['hidden']} is not allowed; network=conv takes one number")
+        wrong.append(
+            f"network.hidden={config['network']['hidden']} is not allowed; network=conv takes one number"
+        )
     if config["network"]["name"] == "mlp" and _is_whole(config["network"]["hidden"]):
         wrong.append(f"network.hidden={config['network']['hidden']} is not allowed; write network.hidden=[…]")
     return wrong

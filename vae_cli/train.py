@@ -1,133 +1,20 @@
-"""Training: a step is a function of (state, images); the loop around it is a clock and its events."""
+"""The training loop: a clock around the step, and what is due at each tick."""
 
-import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import torch
-from torch import Generator, Tensor
-from torch.nn.utils import clip_grad_norm_, get_total_norm
 
 from vae_cli import checkpoint, evaluate, plots
-from vae_cli.data import Data, batches, epoch_order
-from vae_cli.data.corruption import Corruption
+from vae_cli.data import batches, epoch_order
+from vae_cli.errors import Diverged
 from vae_cli.journal import Journal
-from vae_cli.model import VAE
-from vae_cli.objective import ELBO
-from vae_cli.schedules import Beta, Decay, Temperature, learning_rate_factor
+from vae_cli.schedules import learning_rate_factor
+from vae_cli.state import ROW, State, means, train_step
 
-log = logging.getLogger("vae_cli")
-
-ROW = ("loss", "rate", "distortion", "gradient_norm")  # what a step reports, in this order
-CARRIED = ("step", "seconds", "examples", "best", "stale", "epoch_sums")  # a State's plain values
 TENSORBOARD_SAMPLES = 64
-
-
-class Settings(NamedTuple):
-    """The plain numbers of a run; configs/config.yaml says what each means."""
-
-    seed: int
-    epochs: int
-    batch_size: int
-    samples: int
-    learning_rate: float
-    gradient_clip_norm: float | None
-    log_every: int
-    validate_every: int
-    checkpoint_minutes: float
-    checkpoint_epochs: int | None
-    patience: int | None
-    gradient_draws: int
-    nll_samples: int
-
-
-class Experiment(NamedTuple):
-    """All parts of a run, built."""
-
-    data: Data
-    model: VAE
-    objective: ELBO
-    optimizer: torch.optim.Optimizer
-    decay: Decay
-    beta: Beta
-    temperature: Temperature
-    corruption: Corruption
-    settings: Settings
-    config: dict[str, Any]
-
-    @property
-    def steps_per_epoch(self) -> int:
-        return math.ceil(len(self.data.train.images) / self.settings.batch_size)
-
-
-class Diverged(Exception):
-    """A loss, gradient or parameter that is NaN or infinite."""
-
-
-@dataclass
-class State:
-    """Everything that changes while training; a checkpoint holds all of it."""
-
-    experiment: Experiment
-    generator: Generator  # of every draw in a step: data, corruption, code
-    step: int = 0
-    seconds: float = 0.0  # of training, without validation
-    examples: int = 0
-    best: float = -math.inf  # validation elbo
-    stale: int = 0  # validations since the best
-    rows: list[Tensor] = field(default_factory=list)  # of the steps since the last log line, on the device
-    epoch_sums: list[float] = field(default_factory=lambda: [0.0] * (len(ROW) + 1))
-
-    def state_dict(self) -> dict[str, Any]:
-        parts = self.experiment
-        return {
-            "model": parts.model.state_dict(),
-            "objective": parts.objective.state_dict(),
-            "optimizer": parts.optimizer.state_dict(),
-            "generator": self.generator.get_state(),
-            "rows": torch.stack(self.rows) if self.rows else torch.empty(0),
-            **{name: getattr(self, name) for name in CARRIED},
-        }
-
-    def load_state_dict(self, saved: dict[str, Any]) -> None:
-        parts = self.experiment
-        parts.model.load_state_dict(saved["model"])
-        parts.objective.load_state_dict(saved["objective"])
-        parts.optimizer.load_state_dict(saved["optimizer"])
-        self.generator.set_state(saved["generator"])
-        self.rows = list(saved["rows"].to(next(parts.model.parameters()).device))
-        for name in CARRIED:
-            setattr(self, name, saved[name])
-
-
-def train_step(state: State, images: Tensor) -> Tensor:
-    """One update on stored `images` [B, D]; returns the batch's means in ROW's order and B, without waiting for
-    the device."""
-    parts = state.experiment
-    like = next(parts.model.parameters())
-    x = parts.data.targets(images, state.generator, like.dtype)
-    inputs = parts.corruption(x, state.generator)
-    noise = parts.model.latent.noise((parts.settings.samples, len(x)), state.generator, like)
-    terms = parts.objective(
-        parts.model, inputs, x, noise, parts.beta(state.step), parts.temperature(state.step)
-    )
-    parts.optimizer.zero_grad()
-    terms.loss.mean().backward()
-    norm = _gradient_norm(parts.model, parts.settings.gradient_clip_norm)
-    parts.optimizer.step()
-    state.step += 1
-    return torch.stack([*(term.detach().mean() for term in terms), norm, norm.new_tensor(len(x))])
-
-
-def _gradient_norm(model: VAE, clip: float | None) -> Tensor:
-    """Before clipping, over all parameters."""
-    if clip is None:
-        return get_total_norm([p.grad for p in model.parameters() if p.grad is not None])
-    return clip_grad_norm_(model.parameters(), clip)
 
 
 class Trainer:
@@ -186,7 +73,9 @@ class Trainer:
             self.log_epoch()
             if (step // self.steps_per_epoch) % settings.validate_every == 0 or last:
                 self.validate()
-        by_epoch = at_epoch_end and (step // self.steps_per_epoch) % (settings.checkpoint_epochs or step + 1) == 0
+        by_epoch = (
+            at_epoch_end and (step // self.steps_per_epoch) % (settings.checkpoint_epochs or step + 1) == 0
+        )
         if by_epoch or time.perf_counter() - self.checkpointed > 60 * settings.checkpoint_minutes:
             self.save("last")
 
@@ -208,7 +97,7 @@ class Trainer:
         now = time.perf_counter()
         state.seconds += now - self.mark
         state.examples += int(sums[-1])
-        figures = _means(sums) | {
+        figures = means(sums) | {
             "beta": self.parts.beta(state.step - 1),
             "temperature": self.parts.temperature(state.step - 1),
             "learning_rate": self.parts.optimizer.param_groups[0]["lr"],
@@ -220,10 +109,10 @@ class Trainer:
 
     def log_epoch(self) -> None:
         """The means over the whole epoch, as `train/epoch_…`."""
-        means = _means(self.state.epoch_sums)
-        self.state.epoch_sums = [0.0] * (len(ROW) + 1)
-        self.journal.figures("train", self.state.step, self.epoch, {f"epoch_{k}": v for k, v in means.items()})
-        self.journal.line(f"epoch {round(self.epoch)}/{self.settings.epochs}", "train", means)
+        state, whole = self.state, means(self.state.epoch_sums)
+        state.epoch_sums = [0.0] * len(state.epoch_sums)
+        self.journal.figures("train", state.step, self.epoch, {f"epoch_{k}": v for k, v in whole.items()})
+        self.journal.line(f"epoch {round(self.epoch)}/{self.settings.epochs}", "train", whole)
 
     def validate(self) -> None:
         """Log the validation bound and pictures; keep the best state. Time spent here is not training time."""
@@ -265,9 +154,3 @@ class Trainer:
                 raise Diverged(f"parameter {parameter} is not finite at step {self.state.step}")
         checkpoint.save(self.folder / f"checkpoints/{name}.pt", self.state.state_dict(), self.parts.config)
         self.checkpointed = time.perf_counter()
-
-
-def _means(sums: list[float]) -> dict[str, float]:
-    """Sums over examples in ROW's order, and their number → means, with the elbo that they make."""
-    means = {name: total / sums[-1] for name, total in zip(ROW, sums[:-1], strict=True)}
-    return {"loss": means["loss"], "elbo": -(means["rate"] + means["distortion"]), **means}

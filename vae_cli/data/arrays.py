@@ -41,8 +41,8 @@ def arrays(path: str, train: str, validation: str, test: str, fractions: list[fl
     scale = 1.0
     if checked[train].dtype == np.uint8 and max(int(a.max()) for a in checked.values() if a.size) > 1:
         scale = 1 / 255
-    splits = [_as_split(checked[name], labels[name]) for name in names]
-    return Data(*splits, _image_shape(checked[train]), scale)
+    first, second, third = (_as_split(checked[name], labels[name]) for name in names)
+    return Data(first, second, third, _image_shape(checked[train]), scale)
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:
@@ -56,7 +56,9 @@ def _load(path: Path) -> dict[str, np.ndarray]:
         with loaded:
             return {name: loaded[name] for name in loaded.files}
     except (ValueError, OSError, EOFError, BadZipFile) as error:
-        reason = "it holds Python objects, which are not loaded" if "allow_pickle" in str(error) else str(error)
+        reason = (
+            "it holds Python objects, which are not loaded" if "allow_pickle" in str(error) else str(error)
+        )
         raise UserError(f"data.path={path} cannot be read as .npz or .npy: {reason}") from error
 
 
@@ -89,11 +91,13 @@ def _image_shape(array: np.ndarray) -> tuple[int, int, int]:
     if len(shape) == 1:
         side = int(np.sqrt(shape[0]))
         shape = (side, side) if side * side == shape[0] else (1, shape[0])
-    return (1, *shape) if len(shape) == 2 else shape  # type: ignore[return-value]
+    return (1, *shape) if len(shape) == 2 else shape
 
 
 def _as_split(images: np.ndarray, labels: np.ndarray | None) -> Split:
     if labels is not None and (labels.shape != images.shape[:1] or labels.dtype.kind not in "iu"):
-        raise UserError(f"labels have shape {labels.shape} and type {labels.dtype}; needed are {len(images)} integers")
+        raise UserError(
+            f"labels have shape {labels.shape} and type {labels.dtype}; needed are {len(images)} integers"
+        )
     flat = torch.from_numpy(np.ascontiguousarray(images.reshape(len(images), -1)))
     return Split(flat, None if labels is None else torch.from_numpy(labels.astype(np.int64)))

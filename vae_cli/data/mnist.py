@@ -85,8 +85,7 @@ def _grey(root: Path, dataset: str) -> tuple[Split, Split]:
     source = getattr(torchvision.datasets, dataset)
     raw = root / dataset / "raw"
     if missing := [name for name in IDX_FILES if not (raw / name).exists()]:
-        hint = f"; needed are {', '.join(IDX_FILES)}; data.root=FOLDER says where they are"
-        _download(raw, missing, lambda folder: source(folder, download=True), f"{dataset}/raw", hint)
+        _download(raw, missing, lambda folder: source(folder, download=True), f"{dataset}/raw")
     for name in IDX_FILES:
         _check_idx(raw / name)
     train, test = source(root, train=True), source(root, train=False)
@@ -103,15 +102,16 @@ def _check_idx(path: Path) -> None:
         expected = len(header) + int(np.prod(struct.unpack(f">{dimensions}I", header[4:])))
         if actual == expected:
             return
-        raise UserError(f"{path} is truncated or corrupt: {actual} bytes where its header says {expected}; delete it")
+        raise UserError(
+            f"{path} is truncated or corrupt: {actual} bytes where its header says {expected}; delete it"
+        )
     raise UserError(f"{path} is no IDX file of unsigned bytes ({actual} bytes); delete it")
 
 
 def _fixed(root: Path) -> Data:
     folder = root / "binarized_mnist"
     if missing := [name for name in AMAT_FILES if not (folder / name).exists()]:
-        hint = f"; needed are {', '.join(AMAT_FILES)}; data.root=FOLDER says where they are"
-        _download(folder, missing, lambda temporary: _fetch_amat(Path(temporary), missing), ".", hint)
+        _download(folder, missing, lambda temporary: _fetch_amat(Path(temporary), missing), ".")
     train, validation, test = (Split(_read_amat(folder / name)) for name in AMAT_FILES)
     return Data(train, validation, test, (1, 28, 28))
 
@@ -129,16 +129,16 @@ def _read_amat(path: Path) -> Tensor:
     """Rows of 784 digits 0 or 1, each followed by one separator: 1,568 bytes a row."""
     content = np.fromfile(path, np.uint8)
     if len(content) == 0 or len(content) % 1568:
-        raise UserError(f"{path} is truncated or corrupt: {len(content)} bytes are no multiple of 1568; delete it")
+        raise UserError(
+            f"{path} is truncated or corrupt: {len(content)} bytes are no multiple of 1568; delete it"
+        )
     digits = content.reshape(-1, 1568)[:, ::2] - ord("0")
     if digits.max() > 1:
         raise UserError(f"{path} is corrupt: it holds other pixels than 0 and 1; delete it")
     return torch.from_numpy(digits)
 
 
-def _download(
-    target: Path, names: list[str], fetch: Callable[[str], object], inside: str, hint: str
-) -> None:
+def _download(target: Path, names: list[str], fetch: Callable[[str], object], inside: str) -> None:
     """Fetch into a temporary folder beside `target`, then move whole files: nothing partial is ever left there."""
     timeout = socket.getdefaulttimeout()
     try:
@@ -150,6 +150,9 @@ def _download(
                 shutil.move(os.fspath(Path(temporary) / inside / name), os.fspath(target / name))
     except (RuntimeError, OSError) as error:  # URLError is an OSError
         reason = " ".join(str(error).split())[:150]
-        raise UserError(f"{target} lacks {', '.join(names)}, and the download failed ({reason}){hint}") from error
+        raise UserError(
+            f"{target} lacks {', '.join(names)}, and the download failed ({reason}); "
+            "put them there, or say by data.root=FOLDER where they are"
+        ) from error
     finally:
         socket.setdefaulttimeout(timeout)

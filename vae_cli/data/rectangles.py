@@ -45,7 +45,12 @@ def entropy(height: int, width: int, heights: tuple[int, int], widths: tuple[int
 
 
 def _draw(
-    n: int, height: int, width: int, heights: tuple[int, int], widths: tuple[int, int], rng: np.random.Generator
+    n: int,
+    height: int,
+    width: int,
+    heights: tuple[int, int],
+    widths: tuple[int, int],
+    rng: np.random.Generator,
 ) -> torch.Tensor:
     """n images [n, height · width], uint8 zeros and ones."""
 
