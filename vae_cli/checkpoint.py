@@ -4,7 +4,6 @@ import io
 import json
 import math
 import os
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,8 +25,9 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
-    except OSError:
+    except OSError as error:
         partial.unlink(missing_ok=True)
+        error.filename = error.filename or str(path)  # a full disk does not say it
         raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:
@@ -68,7 +68,7 @@ def load(path: Path, config: dict[str, Any] | None = None) -> dict[str, Any]:
         raise UserError(f"{path} does not exist: the run has no checkpoint yet; start it anew")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
+    except Exception as error:  # a corrupt file can raise almost anything in torch's reader
         reason = " ".join(str(error).split())[:100]
         raise UserError(f"{path} is truncated, corrupt or no checkpoint of vae-train: {reason}") from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:

@@ -153,6 +153,8 @@ def _one_line(error: Exception) -> str | None:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         options = list(error.options)
         return f"there is no {group}={option}; allowed are {', '.join(options)}{nearest(option, options)}"
+    if found := re.search(r"An item is already at '([^']+)'", str(error)):
+        return f"{found[1]} exists: write it without the leading +"
     if isinstance(error, ConfigCompositionException) and (
         found := re.search(r"override '([^']+)'", str(error))
     ):

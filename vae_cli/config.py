@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from vae_cli.errors import UserError, nearest
-from vae_cli.schema import check, check_pair, differences
+from vae_cli.schema import GROUPS, check, check_pair, differences
 
 if TYPE_CHECKING:
     import torch
@@ -35,7 +35,7 @@ def member_name(overrides: str) -> str:
     """A sweep member's overrides as one folder name: safe characters, and a hash where it would be too long."""
     import hashlib
 
-    safe = re.sub(r"[^\w.,=+-]", "_", overrides) or "defaults"
+    safe = re.sub(r"[^\w.,=+-]", "_", overrides, flags=re.ASCII) or "defaults"
     if safe == overrides and len(safe) <= 150:
         return safe
     return f"{safe[:140]}_{hashlib.sha256(overrides.encode()).hexdigest()[:8]}"
@@ -46,6 +46,9 @@ OmegaConf.register_new_resolver("member", member_name, replace=True)
 
 def accept(cfg: DictConfig) -> dict[str, Any]:
     """The configuration as a checked plain dictionary. Needs no torch."""
+    for group in GROUPS:
+        if group not in cfg:
+            raise UserError(f"{group} must be given: {group}=OPTION")
     plain_cfg = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in ("hydra", "experiment")])
     check_pair(
         plain_cfg.latent, plain_cfg.estimator
@@ -124,7 +127,7 @@ def build(config: dict[str, Any]) -> "Experiment":
         networks.set_output_bias(decoder, likelihood.bias(mean))
     schedule_keys = ("temperature", "anneal_rate", "minimum_temperature")
     objective = _make(
-        config, "objective", drop=("beta", "samples", "warmup_steps", "cycle_steps"),
+        config, "objective", drop=("beta", "samples", "initial_beta", "warmup_steps", "cycle_steps"),
         estimator=_make(config, "estimator", drop=schedule_keys),
     ).to(device)  # fmt: skip
     model = VAE(encoder, decoder, latent, likelihood).to(device)
@@ -135,7 +138,7 @@ def build(config: dict[str, Any]) -> "Experiment":
         objective=objective,
         optimizer=_make(config, "optimizer", params=model.parameters()),
         decay=_make(config, "schedule"),
-        beta=schedules.Beta(kl["beta"], kl["warmup_steps"], kl["cycle_steps"]),
+        beta=schedules.Beta(kl["beta"], kl["warmup_steps"], kl["cycle_steps"], kl["initial_beta"]),
         temperature=schedules.Temperature(*(concrete.get(key, 0) for key in schedule_keys)),
         corruption=_make(config, "corruption"),
         settings=Settings(

@@ -78,8 +78,9 @@ class Journal:
         from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 
         self.writer.add_text("configuration", "".join(f"    {line}\n" for line in yaml.splitlines()))
-        plain = {k: v if isinstance(v, bool | int | float) else str(v) for k, v in flatten(config).items()}
-        self._write_raw(hparams_pb(plain, trial_id=name))
+        plain = {key.removesuffix(".name"): value for key, value in flatten(config).items() if _compares(key)}
+        texts = {k: v if isinstance(v, bool | int | float) else str(v) for k, v in plain.items()}
+        self._write_raw(hparams_pb(texts, trial_id=name))
 
     def session_end(self, success: bool) -> None:
         """Tell the HPARAMS tab how the run ended (tensorboard's own helper for this needs TensorFlow)."""
@@ -102,15 +103,26 @@ class Journal:
 
 
 def _truncate(metrics: Path, step: int) -> None:
-    """Keep the lines up to `step`; a line that a dying process left half-written goes too."""
+    """Keep the lines up to `step`, but for a test there, which the resumed run makes anew; a line that a dying
+    process left half-written goes too."""
     kept = []
     for line in metrics.read_text().splitlines() if metrics.exists() else []:
         try:
-            if step and json.loads(line)["step"] <= step:
-                kept.append(line + "\n")
+            logged = json.loads(line)
         except json.JSONDecodeError:
             break
+        if step and logged["step"] <= step and logged["split"] != "test":
+            kept.append(line + "\n")
     write_atomically(metrics, "".join(kept).encode())
+
+
+def _compares(key: str) -> bool:
+    """Whether a key tells one run from another in the HPARAMS tab."""
+    return not key.startswith("checkpoint.") and key.rpartition(".")[2] not in (
+        "_target_",
+        "estimators",
+        "root",
+    )
 
 
 def _short(value: float | int) -> str:

@@ -43,24 +43,30 @@ def run(config: dict[str, Any], folder: Path, *, resume: bool = False, progress:
                 "%s has finished its %g epochs; epochs=N with a larger N goes on", folder, done["epochs"]
             )
             return (done["validation"] or {}).get("elbo")
+        experiment = build(config) if resume else None  # what fails here leaves an earlier summary as it is
+        saved = checkpoint.load(folder / "checkpoints/last.pt", config) if resume else None
         started = time.time()
         summary: Summary = {"status": "failed", "versions": versions()}
         try:
-            experiment = build(config)
+            experiment = experiment or build(config)
             state = State(experiment, Generator(experiment.device).manual_seed(config["seed"]))
-            if resume:
-                state.load_state_dict(checkpoint.load(folder / "checkpoints/last.pt", config))
+            if saved is not None:
+                state.load_state_dict(saved)
             announce(experiment, folder, state.step)
             train_and_test(state, folder, signals, summary, progress)
             return None if state.best == float("-inf") else state.best
-        except (Interrupted, KeyboardInterrupt):
+        except KeyboardInterrupt:
             summary |= {"status": "interrupted"}
             raise Interrupted(resume_hint(folder)) from None
+        except Diverged as error:
+            best = folder / "checkpoints/best.pt"
+            kept = (
+                f"the last good checkpoint is {best}" if best.exists() else "there was no good checkpoint yet"
+            )
+            summary |= {"status": "diverged", "error": str(error)}
+            raise Diverged(f"{error}; {kept}") from error
         except Exception as error:
-            summary |= {
-                "status": "diverged" if isinstance(error, Diverged) else "failed",
-                "error": str(error),
-            }
+            summary |= {"error": str(error)}
             raise
         finally:
             summary["wall_seconds"] = time.time() - started
@@ -68,23 +74,27 @@ def run(config: dict[str, Any], folder: Path, *, resume: bool = False, progress:
 
 
 def train_and_test(state: State, folder: Path, signals: "Signals", summary: Summary, progress: bool) -> None:
+    """Fill `summary` on the way, so that it tells how far a run came that does not get to its end."""
     parts = state.experiment
     journal = Journal(folder, state.step, parts.settings.epochs * parts.steps_per_epoch, progress)
     try:
         text = yaml.safe_dump(parts.config, sort_keys=False, allow_unicode=True)
         journal.configuration(text, parts.config, folder.name)
-        trainer = Trainer(state, journal, folder, signals.received)
-        status = trainer.fit()
-        summary |= {
-            "steps": state.step,
-            "epochs": trainer.epoch,
-            "seconds": state.seconds,
-            "examples_per_second": state.examples / state.seconds if state.seconds else None,
-            "device": str(parts.device),
-        }
+        trainer = Trainer(state, journal, folder, lambda: signals.pending)
+        try:
+            with signals.defer():
+                status = trainer.fit()
+        finally:
+            summary |= {
+                "steps": state.step,
+                "epochs": trainer.epoch,
+                "stopped_early": trainer.exhausted(),
+                "seconds": state.seconds,
+                "examples_per_second": state.examples / state.seconds if state.seconds else None,
+                "device": str(parts.device),
+            }
         if status == "interrupted":
             raise Interrupted
-        signals.raise_from_now_on()
         summary |= test(parts, folder, journal, state.step, trainer.epoch)
         draw(parts, folder)
         summary["status"] = "finished"
@@ -129,7 +139,10 @@ def _finished(folder: Path, config: dict[str, Any]) -> Summary | None:
     """The summary of a run that has nothing left to do under `config`."""
     file = folder / "summary.json"
     summary: Summary = json.loads(file.read_text()) if file.exists() else {"status": "unfinished"}
-    return summary if summary["status"] == "finished" and summary["epochs"] >= config["epochs"] else None
+    done = summary["status"] == "finished" and (
+        summary["epochs"] >= config["epochs"] or summary.get("stopped_early", False)
+    )
+    return summary if done else None
 
 
 def versions() -> dict[str, str]:
@@ -159,12 +172,13 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 class Signals:
-    """SIGINT and SIGTERM ask the training loop to stop after the step; a second one, or one outside of
-    training, raises Interrupted where it finds the program."""
+    """SIGINT and SIGTERM raise Interrupted; inside `with signals.defer():` the first one only sets `pending`, which the
+    training loop looks at after each step."""
+
+    def __init__(self) -> None:
+        self.pending = self.deferred = False
 
     def __enter__(self) -> "Signals":
-        self.pending = False
-        self.raising = False
         try:
             self.previous = {s: signal.signal(s, self._handle) for s in (signal.SIGINT, signal.SIGTERM)}
         except ValueError:  # not the main thread, as under some launchers: the process keeps its own handling
@@ -172,17 +186,17 @@ class Signals:
         return self
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.pending or self.raising:
+        if self.pending or not self.deferred:
             raise Interrupted
         self.pending = True
 
-    def received(self) -> bool:
-        return self.pending
-
-    def raise_from_now_on(self) -> None:
-        self.raising = True
-        if self.pending:
-            raise Interrupted
+    @contextmanager
+    def defer(self) -> Iterator[None]:
+        self.deferred = True
+        try:
+            yield
+        finally:
+            self.deferred = False
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self.previous.items():

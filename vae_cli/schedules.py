@@ -67,16 +67,21 @@ class Inverse(NamedTuple):
 
 
 class Beta(NamedTuple):
-    """The weight of the KL: `beta`, reached linearly over `warmup_steps`, and from 0 again every `cycle_steps`
-    (0: never): "Cyclical Annealing Schedule" (Fu et al., 2019), arXiv:1903.10145."""
+    """The weight of the KL: `beta`, reached linearly from `initial` over `warmup_steps`, and again from `initial`
+    every `cycle_steps` (0: never): "Cyclical Annealing Schedule" (Fu et al., 2019), arXiv:1903.10145.
+
+    From 0 the code may first use all its units; from above `beta` it takes up one after the other.
+    """
 
     beta: float
     warmup_steps: int
     cycle_steps: int
+    initial: float = 0.0
 
     def __call__(self, step: int) -> float:
         phase = step % self.cycle_steps if self.cycle_steps else step
-        return self.beta * min(1.0, phase / self.warmup_steps) if self.warmup_steps else self.beta
+        progress = min(1.0, phase / self.warmup_steps) if self.warmup_steps else 1.0
+        return self.initial + (self.beta - self.initial) * progress
 
 
 class Temperature(NamedTuple):

@@ -125,6 +125,7 @@ RULES: dict[str, Rule] = {
     "network.mean_bias": SWITCH,
     "objective.beta": number(0),
     "objective.samples": whole(1),
+    "objective.initial_beta": number(0),
     "objective.warmup_steps": whole(0),
     "objective.cycle_steps": whole(0),
     "objective.free_bits": number(0),
@@ -149,10 +150,12 @@ PLAIN = {"resume", "experiment", "hydra"}
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """{"latent": {"code_size": 2}} → {"latent.code_size": 2}."""
+    """{"latent": {"code_size": 2}} → {"latent.code_size": 2}. What has a rule is a leaf, whatever it holds."""
     flat: dict[str, Any] = {}
-    for key, value in config.items():
-        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    for name, value in config.items():
+        key = f"{prefix}{name}"
+        has_keys = isinstance(value, Mapping) and key not in RULES
+        flat |= flatten(value, f"{key}.") if has_keys else {key: value}
     return flat
 
 
@@ -169,6 +172,9 @@ def differences(saved: Mapping[str, Any], current: Mapping[str, Any]) -> list[st
 def check(config: Mapping[str, Any]) -> None:
     """Raise UserError for the first key that cannot be right, alone or beside another."""
     flat = flatten(config)
+    for key in RULES:
+        if key not in flat and key.split(".")[0] not in GROUPS:
+            raise UserError(f"{key} must be given: {key}=VALUE")
     for key, value in [(key, flat[key]) for key in RULES if key in flat] + list(flat.items()):
         if key in RULES and not RULES[key].accepts(value):
             raise UserError(f"{key}={_show(value)} is not allowed; allowed is {RULES[key].allowed}")

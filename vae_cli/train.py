@@ -50,8 +50,8 @@ class Trainer:
                     self.save("last")
                     return "interrupted"
         self.save("last")
-        if not (self.folder / "checkpoints/best.pt").exists():
-            self.save("best")  # nothing was validated: the last state is the best known
+        if not len(self.parts.data.validation.images):
+            self.save("best")  # nothing is validated: the last state is the best known
         return "finished"
 
     def exhausted(self) -> bool:

@@ -1,7 +1,7 @@
 """The user's own arrays, from .npz or .npy, never unpickled."""
 
+import math
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -39,7 +39,7 @@ def arrays(path: str, train: str, validation: str, test: str, fractions: list[fl
     if len(set(kinds.values())) > 1:
         raise UserError(f"data.path={path}: the splits have different types, {kinds}")
     scale = 1.0
-    if checked[train].dtype == np.uint8 and max(int(a.max()) for a in checked.values() if a.size) > 1:
+    if checked[train].dtype == np.uint8 and any((a > 1).any() for a in checked.values()):
         scale = 1 / 255
     first, second, third = (_as_split(checked[name], labels[name]) for name in names)
     return Data(first, second, third, _image_shape(checked[train]), scale)
@@ -50,15 +50,18 @@ def _load(path: Path) -> dict[str, np.ndarray]:
     if not path.exists():
         raise UserError(f"data.path={path} does not exist; it must be an .npz or .npy file")
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return {"array": loaded}
-        with loaded:
-            return {name: loaded[name] for name in loaded.files}
-    except (ValueError, OSError, EOFError, BadZipFile) as error:
-        reason = (
-            "it holds Python objects, which are not loaded" if "allow_pickle" in str(error) else str(error)
-        )
+        with path.open("rb") as file:  # np.load leaves a file open that it cannot read
+            loaded = np.load(file, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                return {"array": loaded}
+            with loaded:
+                return {name: loaded[name] for name in loaded.files}
+    except Exception as error:  # numpy, zipfile, zlib and tokenize each have their own for a corrupt file
+        reason = " ".join(str(error).split())
+        if "Object arrays" in reason:
+            reason = "it holds Python objects, which are not loaded"
+        elif "pickled" in reason:  # numpy's guess at whatever it does not know
+            reason = "it is no NumPy file"
         raise UserError(f"data.path={path} cannot be read as .npz or .npy: {reason}") from error
 
 
@@ -97,7 +100,8 @@ def _image_shape(array: np.ndarray) -> tuple[int, int, int]:
 def _as_split(images: np.ndarray, labels: np.ndarray | None) -> Split:
     if labels is not None and (labels.shape != images.shape[:1] or labels.dtype.kind not in "iu"):
         raise UserError(
-            f"labels have shape {labels.shape} and type {labels.dtype}; needed are {len(images)} integers"
+            f"data.path: labels have shape {labels.shape} and type {labels.dtype}; "
+            f"needed are {len(images)} integers"
         )
-    flat = torch.from_numpy(np.ascontiguousarray(images.reshape(len(images), -1)))
+    flat = torch.from_numpy(np.ascontiguousarray(images.reshape(len(images), math.prod(images.shape[1:]))))
     return Split(flat, None if labels is None else torch.from_numpy(labels.astype(np.int64)))

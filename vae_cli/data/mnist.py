@@ -1,12 +1,14 @@
 """MNIST and Fashion-MNIST through torchvision, and MNIST's fixed binarization by Larochelle."""
 
 import hashlib
+import math
 import os
 import shutil
 import socket
 import struct
 import tempfile
 from collections.abc import Callable
+from http.client import HTTPException
 from pathlib import Path
 
 import numpy as np
@@ -86,22 +88,26 @@ def _grey(root: Path, dataset: str) -> tuple[Split, Split]:
     raw = root / dataset / "raw"
     if missing := [name for name in IDX_FILES if not (raw / name).exists()]:
         _download(raw, missing, lambda folder: source(folder, download=True), f"{dataset}/raw")
-    for name in IDX_FILES:
-        _check_idx(raw / name)
+    counts = [_check_idx(raw / name) for name in IDX_FILES]
+    if counts[0::2] != counts[1::2]:
+        raise UserError(f"{raw} is corrupt: {counts[0::2]} images, {counts[1::2]} labels; delete its files")
     train, test = source(root, train=True), source(root, train=False)
     return Split(train.data.flatten(1), train.targets), Split(test.data.flatten(1), test.targets)
 
 
-def _check_idx(path: Path) -> None:
-    """The IDX header states the sizes, so a truncated file is known before it is read."""
+def _check_idx(path: Path) -> int:
+    """The IDX header states the sizes, so a truncated file is known before it is read. Returns the count."""
     dimensions = 3 if "idx3" in path.name else 1
     with path.open("rb") as file:
         header = file.read(4 + 4 * dimensions)
     actual = path.stat().st_size
     if len(header) == 4 + 4 * dimensions and header[:4] == bytes([0, 0, 8, dimensions]):
-        expected = len(header) + int(np.prod(struct.unpack(f">{dimensions}I", header[4:])))
+        count, *side = struct.unpack(f">{dimensions}I", header[4:])
+        expected = len(header) + math.prod((count, *side))
+        if side not in ([], [28, 28]):
+            raise UserError(f"{path} is corrupt: its images are {side[0]}×{side[1]}, not 28×28; delete it")
         if actual == expected:
-            return
+            return count
         raise UserError(
             f"{path} is truncated or corrupt: {actual} bytes where its header says {expected}; delete it"
         )
@@ -148,7 +154,7 @@ def _download(target: Path, names: list[str], fetch: Callable[[str], object], in
             fetch(temporary)
             for name in names:
                 shutil.move(os.fspath(Path(temporary) / inside / name), os.fspath(target / name))
-    except (RuntimeError, OSError) as error:  # URLError is an OSError
+    except (RuntimeError, OSError, HTTPException) as error:  # URLError is an OSError
         reason = " ".join(str(error).split())[:150]
         raise UserError(
             f"{target} lacks {', '.join(names)}, and the download failed ({reason}); "

@@ -1,0 +1,45 @@
+# make help lists the targets. Everything is set up in .venv beside this file; nothing else is touched.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help train test test-slow lint bench clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
+
+train: .venv/installed  ## set up, then train: make train ARGS="latent=bernoulli data=mnist"
+	$(BIN)/vae-train $(ARGS)
+
+test: .venv/installed-dev  ## set up, then run the tests: make test ARGS="-k resume"
+	$(BIN)/pytest $(ARGS)
+
+test-slow: .venv/installed-dev  ## the tests that take minutes each
+	$(BIN)/pytest -m slow $(ARGS)
+
+lint: .venv/installed-dev  ## formatting, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: .venv/installed-dev .venv-pythae/installed  ## our step and start-up against others, ratios inside one run
+	$(BIN)/python tests/benchmarks/step.py
+	$(BIN)/python tests/benchmarks/startup.py
+
+clean:  ## remove the environments and caches, not outputs/
+	rm -rf .venv .venv-pythae .mypy_cache .pytest_cache .ruff_cache
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/installed: pyproject.toml | .venv/bin/python
+	$(BIN)/pip install --quiet --editable .
+	@touch $@
+
+.venv/installed-dev: pyproject.toml | .venv/bin/python
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	@touch $@ .venv/installed
+
+.venv-pythae/installed: | .venv/installed-dev  # the same torch as ours, so that the ratio compares the code
+	$(PYTHON) -m venv .venv-pythae
+	.venv-pythae/bin/pip install --quiet pythae==0.1.2 torch==$$($(BIN)/python -c 'from importlib.metadata import version; print(version("torch"))')
+	@touch $@
