@@ -426,6 +426,21 @@ def test_what_only_building_can_show_is_refused_in_words(part, values, words):
         assert word in str(error.value)
 
 
+@pytest.mark.parametrize("likelihood", NAMES["likelihood"])
+@pytest.mark.parametrize(("low", "high"), [(0.0, 1.5), (-0.5, 1.0)])
+def test_only_likelihoods_on_the_whole_line_take_pixels_outside_0_1(likelihood, low, high, tmp_path):
+    np.savez(tmp_path / "a.npz", images=np.linspace(low, high, 160).reshape(20, 2, 4))
+    data = put(option("data=arrays"), {"data.path": str(tmp_path / "a.npz")})["data"]
+    config = small(option(f"likelihood={likelihood}")) | {"data": data}
+    if "gaussian" in likelihood:
+        steps(config)
+        return
+    with pytest.raises(UserError) as error:
+        build(config)
+    for word in (f"likelihood={likelihood}", "[0, 1]", f"[{low:g}, {high:g}]", "likelihood=gaussian"):
+        assert word in str(error.value)
+
+
 @pytest.mark.parametrize("device", ["cuda", "cuda:0"])
 def test_cuda_without_cuda_is_refused(device, default, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)

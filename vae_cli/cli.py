@@ -26,25 +26,11 @@ from vae_cli.schema import GROUPS, RULES
 
 log = logging.getLogger("vae_cli")
 
-FLAGS = {
-    f"--{flag}"
-    for flag in (
-        "help",
-        "hydra-help",
-        "version",
-        "cfg",
-        "resolve",
-        "package",
-        "run",
-        "multirun",
-        "shell-completion",
-        "config-path",
-        "config-name",
-        "config-dir",
-        "experimental-rerun",
-        "info",
-    )
-}  # Hydra's
+HYDRAS = (
+    "help hydra-help version cfg resolve package run multirun shell-completion config-path config-name config-dir "
+    "experimental-rerun info"
+)
+FLAGS = {f"--{flag}" for flag in HYDRAS.split()}
 TRACEBACKS = os.environ.get("HYDRA_FULL_ERROR") == "1"  # what the user asked for, before we set it
 
 

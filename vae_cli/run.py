@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import platform
+import shlex
 import signal
 import time
 from collections.abc import Iterator
@@ -151,7 +152,7 @@ def versions() -> dict[str, str]:
 
 def resume_hint(folder: Path) -> str:
     if (folder / "checkpoints/last.pt").exists():
-        return f"interrupted; go on with: vae-train resume={folder}"
+        return f"interrupted; go on with: vae-train {shlex.quote(f'resume={folder}')}"
     return "interrupted before the first checkpoint; nothing to resume"
 
 

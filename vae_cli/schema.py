@@ -40,6 +40,10 @@ def one_of(*choices: str) -> Rule:
     return Rule(", ".join(choices), lambda v: v in choices)
 
 
+def matching(words: str, pattern: str) -> Rule:
+    return Rule(words, lambda v: bool(re.fullmatch(pattern, str(v))))
+
+
 def several(rule: Rule, length: int | None = None) -> Rule:
     count = f"{length} values" if length else "values"
     return Rule(
@@ -56,27 +60,15 @@ POSITIVE = number(0, above=True)
 TEXT = Rule("a text", lambda v: isinstance(v, str) and v != "")
 SWITCH = Rule("true or false", lambda v: isinstance(v, bool))
 FRACTION = number(0, 1)
-PART = Rule("a part of vae_cli or torch.optim", lambda v: bool(re.match(r"(vae_cli|torch\.optim)\.", str(v))))
-GROUPS = (
-    "data",
-    "latent",
-    "estimator",
-    "likelihood",
-    "network",
-    "objective",
-    "optimizer",
-    "schedule",
-    "corruption",
-)
+PART = matching("a part of vae_cli or torch.optim", r"(vae_cli|torch\.optim)\..+")
+GROUPS = ("data", "latent", "estimator", "likelihood", "network", "objective", "optimizer", "schedule", "corruption")  # fmt: skip
 
 RULES: dict[str, Rule] = {
     "name": Rule("a folder's name without '..'", lambda v: TEXT.accepts(v) and ".." not in v),
     "seed": whole(0, 2**32 - 1),
     "epochs": whole(1),
     "batch_size": whole(1),
-    "device": Rule(
-        "auto, cpu, cuda or cuda:N", lambda v: bool(re.fullmatch(r"auto|cpu|cuda(:\d+)?", str(v)))
-    ),
+    "device": matching("auto, cpu, cuda or cuda:N", r"auto|cpu|cuda(:\d+)?"),
     "precision": one_of("float32", "tf32", "float64"),
     "gradient_clip_norm": optional(POSITIVE),
     "log_every": whole(1),

@@ -111,7 +111,7 @@ def train_step(state: State, images: Tensor) -> Tensor:
     norm = _gradient_norm(parts.model, parts.settings.gradient_clip_norm)
     parts.optimizer.step()
     state.step += 1
-    return torch.stack([*(term.detach().mean() for term in terms), norm, norm.new_tensor(len(x))])
+    return torch.stack([*(term.detach().mean() for term in terms), norm, norm.new_full((), len(x))])
 
 
 def means(sums: list[float]) -> dict[str, float]:
