@@ -333,6 +333,18 @@ def test_epochs_may_be_raised(tmp_path, uninterrupted, variant):
         assert same(state(tmp_path, name)["model"], state(whole, name)["model"])
 
 
+def test_epochs_may_be_lowered_below_what_was_trained(tmp_path, monkeypatch):
+    """Then the last state is tested, for none has been validated yet."""
+    overrides = (*BASE, "validate_every=3", "checkpoint.epochs=1")
+    with monkeypatch.context() as patch:
+        at_step(patch, (16,), crash)
+        with pytest.raises(RuntimeError):
+            run.run(composed(*overrides), tmp_path)
+    run.run(composed(*overrides, "epochs=1"), tmp_path, resume=True)
+    found = summary(tmp_path)
+    assert (found["status"], found["epochs"], found["best_step"]) == ("finished", 2, 2 * STEPS_PER_EPOCH)
+
+
 @pytest.mark.parametrize("overrides", [(), ("epochs=2",)], ids=["as it was", "fewer epochs"])
 def test_a_finished_run_is_left_as_it_is(tmp_path, uninterrupted, overrides):
     folder = uninterrupted(*BASE)

@@ -50,8 +50,9 @@ class Trainer:
                     self.save("last")
                     return "interrupted"
         self.save("last")
-        if not len(self.parts.data.validation.images):
-            self.save("best")  # nothing is validated: the last state is the best known
+        validated = len(self.parts.data.validation.images) and (self.folder / "checkpoints/best.pt").exists()
+        if not validated:
+            self.save("best")  # the last state is the best known
         return "finished"
 
     def exhausted(self) -> bool:
