@@ -154,7 +154,7 @@ def build(config: dict[str, Any]) -> "Experiment":
 
 def load_data(config: dict[str, Any]) -> Any:
     """The data set of `config["data"]`, limited, in host memory."""
-    source = inspect.signature(get_object(config["_target_"])).parameters
+    source = inspect.signature(_target(config)).parameters
     common = [key for key in ("root", "limit", "placement") if key not in source]
     data = _make({"data": config}, "data", drop=tuple(common)).limit(config["limit"])
     for split in ("train", "test"):
@@ -181,10 +181,20 @@ def choose_device(name: str) -> "torch.device":
     return device
 
 
+def _target(part: dict[str, Any]) -> Any:
+    try:
+        return get_object(part["_target_"])
+    except Exception as error:  # Hydra wraps whatever an import raises; its cause says what
+        cause = error.__cause__ or error
+        raise UserError(
+            f"_target_={part['_target_']} of {part['name']} cannot be imported: {cause}"
+        ) from error
+
+
 def _make(config: dict[str, Any], group: str, drop: tuple[str, ...] = (), **sizes: Any) -> Any:
     """Call the group's `_target_` with its own keys and the sizes that `build` alone knows."""
     keys = {k: v for k, v in config[group].items() if k not in {"name", "_target_", *drop}}
-    target = get_object(config[group]["_target_"])
+    target = _target(config[group])
     known = inspect.signature(target).parameters
     for key in keys:
         if key not in known:

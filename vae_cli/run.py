@@ -39,13 +39,13 @@ def run(config: dict[str, Any], folder: Path, *, resume: bool = False, progress:
     Raises UserError, Diverged or Interrupted, each after summary.json has said so.
     """
     with locked(folder), Signals() as signals:
+        saved = checkpoint.load(folder / "checkpoints/last.pt", config) if resume else None
         if resume and (done := _finished(folder, config)):
             log.info(
                 "%s has finished its %g epochs; epochs=N with a larger N goes on", folder, done["epochs"]
             )
             return (done["validation"] or {}).get("elbo")
         experiment = build(config) if resume else None  # what fails here leaves an earlier summary as it is
-        saved = checkpoint.load(folder / "checkpoints/last.pt", config) if resume else None
         started = time.time()
         summary: Summary = {"status": "failed", "versions": versions()}
         try:

@@ -191,6 +191,11 @@ def _contradictions(config: Mapping[str, Any]) -> list[str]:
     estimator, objective, data = (config[group] for group in ("estimator", "objective", "data"))
     if estimator.get("baseline") == "leave_one_out" and objective["samples"] < 2:
         wrong.append("estimator.baseline=leave_one_out needs objective.samples of at least 2, it is 1")
+    if 0 < objective["cycle_steps"] <= objective["warmup_steps"]:
+        wrong.append(
+            f"objective.cycle_steps={objective['cycle_steps']} ends before beta is reached; allowed is more than "
+            f"objective.warmup_steps={objective['warmup_steps']}, or 0"
+        )
     if estimator.get("anneal_rate") and estimator["minimum_temperature"] > estimator["temperature"]:
         wrong.append(
             f"estimator.minimum_temperature={estimator['minimum_temperature']} is above "

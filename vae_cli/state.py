@@ -14,7 +14,7 @@ from vae_cli.model import VAE
 from vae_cli.objective import ELBO
 from vae_cli.schedules import Beta, Decay, Temperature
 
-ROW = ("loss", "rate", "distortion", "gradient_norm")  # what a step reports, in this order
+ROW = ("loss", "rate", "distortion")  # what a step reports, in this order
 CARRIED = ("step", "seconds", "examples", "best", "stale", "epoch_sums")  # a State's plain values
 
 
@@ -71,6 +71,9 @@ class State:
     best: float = -math.inf  # validation elbo
     stale: int = 0  # validations since the best
     rows: list[Tensor] = field(default_factory=list)  # of the steps since the last log line, on the device
+    gradient_norm: Tensor = field(
+        default_factory=lambda: torch.zeros(())
+    )  # of the last step, where it is clipped
     epoch_sums: list[float] = field(default_factory=lambda: [0.0] * (len(ROW) + 1))
 
     def state_dict(self) -> dict[str, Any]:
@@ -96,8 +99,8 @@ class State:
 
 
 def train_step(state: State, images: Tensor) -> Tensor:
-    """One update on stored `images` [B, D]; returns the batch's means in ROW's order and B, without waiting for
-    the device."""
+    """One update on stored `images` [B, D]; returns the batch's means in ROW's order, without waiting for the
+    device."""
     parts = state.experiment
     like = next(parts.model.parameters())
     x = parts.data.targets(images, state.generator, like.dtype)
@@ -108,10 +111,12 @@ def train_step(state: State, images: Tensor) -> Tensor:
     )
     parts.optimizer.zero_grad()
     terms.loss.mean().backward()
-    norm = _gradient_norm(parts.model, parts.settings.gradient_clip_norm)
+    if parts.settings.gradient_clip_norm is not None:
+        state.gradient_norm = clip_grad_norm_(parts.model.parameters(), parts.settings.gradient_clip_norm)
     parts.optimizer.step()
     state.step += 1
-    return torch.stack([*(term.detach().mean() for term in terms), norm, norm.new_full((), len(x))])
+    loss = terms.loss.detach().expand_as(terms.rate)
+    return torch.stack([loss, terms.rate, terms.distortion]).mean(-1)
 
 
 def means(sums: list[float]) -> dict[str, float]:
@@ -120,8 +125,8 @@ def means(sums: list[float]) -> dict[str, float]:
     return {"loss": means["loss"], "elbo": -(means["rate"] + means["distortion"]), **means}
 
 
-def _gradient_norm(model: VAE, clip: float | None) -> Tensor:
-    """Before clipping, over all parameters."""
-    if clip is None:
-        return get_total_norm([p.grad for p in model.parameters() if p.grad is not None])
-    return clip_grad_norm_(model.parameters(), clip)
+def gradient_norm(state: State) -> Tensor:
+    """Over all parameters, of the last step's gradient, before it was clipped."""
+    if state.experiment.settings.gradient_clip_norm is not None:
+        return state.gradient_norm
+    return get_total_norm([p.grad for p in state.experiment.model.parameters() if p.grad is not None])

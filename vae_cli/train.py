@@ -12,7 +12,7 @@ from vae_cli.data import batches, epoch_order
 from vae_cli.errors import Diverged
 from vae_cli.journal import Journal
 from vae_cli.schedules import learning_rate_factor
-from vae_cli.state import ROW, State, means, train_step
+from vae_cli.state import ROW, State, gradient_norm, means, train_step
 
 TENSORBOARD_SAMPLES = 64
 
@@ -92,13 +92,18 @@ class Trainer:
                 f"{ROW[column].replace('_', ' ')} is {rows[row, column].item()} at step {at}, "
                 f"epoch {math.ceil(at / self.steps_per_epoch)}"
             )
-        examples = rows[:, -1]
-        sums = [*(rows[:, :-1] * examples[:, None]).sum(0).tolist(), examples.sum().item()]
+        examples = torch.full((len(rows), 1), float(self.settings.batch_size), dtype=rows.dtype)
+        if state.step % self.steps_per_epoch == 0:  # the last batch of an epoch is what was left
+            examples[-1] -= self.steps_per_epoch * self.settings.batch_size - len(
+                self.parts.data.train.images
+            )
+        sums = [*(rows * examples).sum(0).tolist(), examples.sum().item()]
         state.epoch_sums = [a + b for a, b in zip(state.epoch_sums, sums, strict=True)]
         now = time.perf_counter()
         state.seconds += now - self.mark
         state.examples += int(sums[-1])
         figures = means(sums) | {
+            "gradient_norm": gradient_norm(state).item(),
             "beta": self.parts.beta(state.step - 1),
             "temperature": self.parts.temperature(state.step - 1),
             "learning_rate": self.parts.optimizer.param_groups[0]["lr"],

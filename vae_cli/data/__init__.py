@@ -88,7 +88,7 @@ def batches(images: Tensor, order: Tensor, batch_size: int, device: torch.device
     pinned = images.device.type == "cpu" and device.type == "cuda"
     ahead: Tensor | None = None
     for indices in order.to(images.device).split(batch_size):
-        batch = images[indices]
+        batch = images.index_select(0, indices)  # on a CPU faster than images[indices]
         batch = batch.pin_memory().to(device, non_blocking=True) if pinned else batch
         if ahead is not None:
             yield ahead
