@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help train test test-slow lint bench clean
+.PHONY: help train test lint bench clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -12,9 +12,6 @@ train: .venv/installed  ## set up, then train: make train ARGS="latent=bernoulli
 
 test: .venv/installed-dev  ## set up, then run the tests: make test ARGS="-k resume"
 	$(BIN)/pytest $(ARGS)
-
-test-slow: .venv/installed-dev  ## the tests that take minutes each
-	$(BIN)/pytest -m slow $(ARGS)
 
 lint: .venv/installed-dev  ## formatting, lint and types
 	$(BIN)/ruff format --check .

@@ -1,4 +1,4 @@
-"""Pythae 0.1.2's training step, timed for step.py; runs in Pythae's own environment.
+"""Pythae 0.1.2's training step, timed for contestants.py; runs in Pythae's own environment.
 
     pythae_worker.py FOLDER   trains on FOLDER's IDX images; says its versions, then reads a number of steps from
                               stdin, trains on for as many, answers with their seconds on one line, and so on

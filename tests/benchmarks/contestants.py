@@ -1,0 +1,165 @@
+"""What step.py times: a training step of a 784-400-20 Gaussian VAE, Bernoulli likelihood, batch 128, Adam.
+
+All train on the same 60,000 images of 28×28 (our rectangles, seed 0), in float32, with torch's own number of
+threads. A step is everything from one update to the next:
+
+ours            batches (the gather of uint8), learning rate, vae_cli.state.train_step; parts as
+                vae_cli.config.build makes them, loop as vae_cli.train.Trainer.fit's, without the journal
+pythae          see pythae_worker.py; in a process of its own that sleeps while others run
+dataloader      as pytorch/examples' vae/main.py: DataLoader (shuffle, no workers) over torchvision's MNIST with
+                ToTensor, hence a PIL image and a conversion for each image; zero_grad, forward, summed binary
+                cross-entropy + KL, backward, loss.item(), torch.optim.Adam with its defaults
+tensor dataset  the same loop over a TensorDataset of ready floats; without a target, for the reader
+products        the step's eleven matrix products alone, written into tensors that exist already: four forwards,
+                four for the weights' gradients, three for the inputs' (the first layer needs none)
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen
+
+import torch
+from hydra import compose, initialize_config_dir
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, Dataset, TensorDataset
+from torchvision.datasets import MNIST
+from torchvision.transforms import ToTensor
+
+from vae_cli.config import accept, build, config_folder
+from vae_cli.data import batches, epoch_order
+from vae_cli.state import Experiment, State, train_step
+from vae_cli.train import Trainer
+
+HERE = Path(__file__).resolve().parent
+PYTHAE = HERE.parents[1] / ".venv-pythae/bin/python"
+BATCH, PIXELS, HIDDEN, CODE = 128, 784, 400, 20
+OVERRIDES = ["data=rectangles", "data.height=28", "data.width=28", "data.train_size=60000", "device=cpu"]
+OVERRIDES += [f"latent.code_size={CODE}", f"network.hidden=[{HIDDEN}]", f"batch_size={BATCH}"]
+
+Block = Callable[[int], list[float]]  # number of steps → seconds of each
+
+
+def contestants(root: Path) -> dict[str, Block]:
+    """By name, `ours` first. `root` is an empty folder for the images."""
+    with initialize_config_dir(str(config_folder()), version_base="1.3"):
+        parts = build(accept(compose("config", OVERRIDES)))
+    images = parts.data.train.images
+    folder = write_mnist(root, images)
+    torch.manual_seed(0)
+    steps = {
+        "ours": ours(parts),
+        "dataloader": dataloader(MNIST(str(root), transform=ToTensor())),
+        "tensor dataset": dataloader(TensorDataset(images.float(), torch.zeros(len(images)))),
+        "products": products(),
+    }
+    blocks = {name: timed(iterator) for name, iterator in steps.items()}
+    if not PYTHAE.exists():
+        print(f"no {PYTHAE}: without Pythae. `make bench` makes it")
+        return blocks
+    return {"ours": blocks.pop("ours"), "pythae": pythae(folder), **blocks}
+
+
+def ours(parts: Experiment) -> Iterator[None]:
+    state = State(parts, torch.Generator().manual_seed(0))
+    trainer = Trainer(state, None, Path(), lambda: False)  # for its learning rate; nothing is logged
+    images = parts.data.train.images
+    while True:
+        order = epoch_order(len(images), 0, state.step // parts.steps_per_epoch, images.device)
+        for batch in batches(images, order, BATCH, images.device):
+            trainer.set_learning_rate()
+            state.rows = [train_step(state, batch)]
+            yield
+
+
+class ExampleVAE(nn.Module):
+    """The model of pytorch/examples."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc1, self.fc3 = nn.Linear(PIXELS, HIDDEN), nn.Linear(CODE, HIDDEN)
+        self.fc21, self.fc22 = nn.Linear(HIDDEN, CODE), nn.Linear(HIDDEN, CODE)
+        self.fc4 = nn.Linear(HIDDEN, PIXELS)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        h = F.relu(self.fc1(x))
+        mu, logvar = self.fc21(h), self.fc22(h)
+        std = torch.exp(0.5 * logvar)
+        z = mu + torch.randn_like(std) * std
+        return torch.sigmoid(self.fc4(F.relu(self.fc3(z)))), mu, logvar
+
+
+def dataloader(dataset: Dataset) -> Iterator[None]:
+    model = ExampleVAE()
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    loader = DataLoader(dataset, batch_size=BATCH, shuffle=True)
+    total = 0.0
+    while True:
+        for data, _ in loader:
+            optimizer.zero_grad()
+            x = data.view(-1, PIXELS)
+            recon, mu, logvar = model(x)
+            bce = F.binary_cross_entropy(recon, x, reduction="sum")
+            loss = bce - 0.5 * torch.sum(1 + logvar - mu.pow(2) - logvar.exp())
+            loss.backward()
+            total += loss.item()
+            optimizer.step()
+            yield
+
+
+def products() -> Iterator[None]:
+    layers = [(PIXELS, HIDDEN), (HIDDEN, 2 * CODE), (CODE, HIDDEN), (HIDDEN, PIXELS)]
+    jobs = []
+    for i, (inputs, outputs) in enumerate(layers):
+        x, weight = torch.randn(BATCH, inputs), torch.randn(outputs, inputs)
+        gradient = torch.randn(BATCH, outputs)
+        jobs += [(x, weight.t(), torch.empty(BATCH, outputs)), (gradient.t(), x, torch.empty_like(weight))]
+        jobs += [(gradient, weight, torch.empty_like(x))] if i else []
+    while True:
+        for a, b, out in jobs:
+            torch.mm(a, b, out=out)
+        yield
+
+
+def timed(steps: Iterator[None]) -> Block:
+    def block(n: int) -> list[float]:
+        marks = [time.perf_counter()]
+        for _ in range(n):
+            next(steps)
+            marks.append(time.perf_counter())
+        return [b - a for a, b in pairwise(marks)]
+
+    return block
+
+
+def pythae(folder: Path) -> Block:
+    """A worker that says its versions, then answers each number of steps with their times."""
+    worker = Popen(
+        [PYTHAE, HERE / "pythae_worker.py", folder], stdin=PIPE, stdout=PIPE, stderr=DEVNULL, text=True
+    )
+
+    def answer() -> str:
+        if not (line := worker.stdout.readline()):
+            raise SystemExit(f"the Pythae worker died; try: echo 1 | {PYTHAE} {HERE}/pythae_worker.py FOLDER")
+        return line
+
+    def block(n: int) -> list[float]:
+        print(n, file=worker.stdin, flush=True)
+        return [float(seconds) for seconds in answer().split()]
+
+    print(answer().strip())
+    return block
+
+
+def write_mnist(root: Path, images: Tensor) -> Path:
+    """The images in MNIST's own files, for torchvision's loader and the Pythae worker; returns their folder."""
+    folder = root / "MNIST/raw"
+    folder.mkdir(parents=True)
+    for split, x in (("train", images), ("t10k", images[:1])):  # torchvision looks for both
+        shape = b"".join(n.to_bytes(4, "big") for n in (2051, len(x), 28, 28))
+        (folder / f"{split}-images-idx3-ubyte").write_bytes(shape + (x * 255).numpy().tobytes())
+        shape = b"".join(n.to_bytes(4, "big") for n in (2049, len(x)))
+        (folder / f"{split}-labels-idx1-ubyte").write_bytes(shape + bytes(len(x)))
+    return folder
