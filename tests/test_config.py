@@ -97,7 +97,7 @@ def steps(config: dict, n: int = 1) -> State:
     images = experiment.data.train.images[: experiment.settings.batch_size]
     for _ in range(n):
         row = train_step(state, images)
-        assert row.shape == (len(ROW) + 1,) and row.isfinite().all()
+        assert row.shape == (len(ROW),) and row.isfinite().all()
         assert learning_rate_factor(experiment.decay, state.step, 100) > 0
     assert state.step == n
     moved = [not torch.equal(before[name], value) for name, value in experiment.model.state_dict().items()]
