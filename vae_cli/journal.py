@@ -20,7 +20,6 @@ log = logging.getLogger("vae_cli")
 SECONDS_BETWEEN_LINES = 10.0
 ON_THE_CONSOLE = ("loss", "elbo", "rate", "distortion", "active_units")
 
-Scalar = float | int
 Figures = dict[str, Any]  # numbers, and lists of numbers for one figure per unit
 
 
@@ -49,9 +48,7 @@ class Journal:
 
         scalars = {name: value for name, value in figures.items() if not isinstance(value, list)}
         values = [Summary.Value(tag=f"{split}/{name}", simple_value=v) for name, v in scalars.items()]
-        self.writer.file_writer.add_summary(
-            Summary(value=values), step
-        )  # one record: 7 times cheaper than ten
+        self.writer.file_writer.add_summary(Summary(value=values), step)  # one record, not one for each
         for name in figures.keys() - scalars.keys():
             self.writer.add_histogram(f"{split}/{name}", np.asarray(figures[name]), step)
         self.file.write(to_json({"step": step, "epoch": epoch, "split": split, **figures}) + "\n")
@@ -118,11 +115,8 @@ def _truncate(metrics: Path, step: int) -> None:
 
 def _compares(key: str) -> bool:
     """Whether a key tells one run from another in the HPARAMS tab."""
-    return not key.startswith("checkpoint.") and key.rpartition(".")[2] not in (
-        "_target_",
-        "estimators",
-        "root",
-    )
+    technical = ("_target_", "estimators", "root")
+    return not key.startswith("checkpoint.") and key.rpartition(".")[2] not in technical
 
 
 def _short(value: float | int) -> str:

@@ -121,8 +121,8 @@ def train_step(state: State, images: Tensor) -> Tensor:
 
 def means(sums: list[float]) -> dict[str, float]:
     """Sums over examples in ROW's order, and their number → means, with the elbo that they make."""
-    means = {name: total / sums[-1] for name, total in zip(ROW, sums[:-1], strict=True)}
-    return {"loss": means["loss"], "elbo": -(means["rate"] + means["distortion"]), **means}
+    terms = {name: total / sums[-1] for name, total in zip(ROW, sums[:-1], strict=True)}
+    return {"loss": terms["loss"], "elbo": -(terms["rate"] + terms["distortion"]), **terms}
 
 
 def gradient_norm(state: State) -> Tensor:

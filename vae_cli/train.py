@@ -92,11 +92,10 @@ class Trainer:
                 f"{ROW[column].replace('_', ' ')} is {rows[row, column].item()} at step {at}, "
                 f"epoch {math.ceil(at / self.steps_per_epoch)}"
             )
-        examples = torch.full((len(rows), 1), float(self.settings.batch_size), dtype=rows.dtype)
+        n, batch_size = len(self.parts.data.train.images), self.settings.batch_size
+        examples = torch.full((len(rows), 1), float(batch_size), dtype=rows.dtype)
         if state.step % self.steps_per_epoch == 0:  # the last batch of an epoch is what was left
-            examples[-1] -= self.steps_per_epoch * self.settings.batch_size - len(
-                self.parts.data.train.images
-            )
+            examples[-1] = n - (self.steps_per_epoch - 1) * batch_size
         sums = [*(rows * examples).sum(0).tolist(), examples.sum().item()]
         state.epoch_sums = [a + b for a, b in zip(state.epoch_sums, sums, strict=True)]
         now = time.perf_counter()
@@ -159,4 +158,5 @@ class Trainer:
             if not values.isfinite().all():
                 raise Diverged(f"parameter {parameter} is not finite at step {self.state.step}")
         checkpoint.save(self.folder / f"checkpoints/{name}.pt", self.state.state_dict(), self.parts.config)
-        self.checkpointed = time.perf_counter()
+        if name == "last":
+            self.checkpointed = time.perf_counter()
