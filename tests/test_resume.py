@@ -17,8 +17,9 @@ import torch
 from hydra.core.global_hydra import GlobalHydra
 
 from vae_cli import checkpoint, run, train
-from vae_cli.config import accept, config_folder
+from vae_cli.config import accept, build, config_folder
 from vae_cli.errors import Diverged, Interrupted, UserError
+from vae_cli.state import State
 
 SUBSET = Path(__file__).parent / "data"
 STEPS_PER_EPOCH, EPOCHS = 7, 3
@@ -489,3 +490,14 @@ def test_a_run_that_stopped_early_has_finished(uninterrupted):
     before = (folder / "metrics.jsonl").read_bytes(), (folder / "summary.json").read_bytes()
     run.run(composed(*STALE), folder, resume=True)
     assert ((folder / "metrics.jsonl").read_bytes(), (folder / "summary.json").read_bytes()) == before
+
+
+def test_the_best_checkpoint_does_not_put_off_the_last_one(tmp_path):
+    """The clock by which last.pt is due restarts with last.pt alone."""
+    state = State(build(composed(*BASE)), torch.Generator().manual_seed(0))
+    trainer = train.Trainer(state, None, tmp_path, lambda: False)
+    started = trainer.checkpointed
+    trainer.save("best")
+    assert trainer.checkpointed == started
+    trainer.save("last")
+    assert trainer.checkpointed > started
