@@ -12,9 +12,9 @@ All figures are in nats per image with every constant included, unless a name sa
 
 The reading order, each file importing only from those before it:
 
-    distributions → latents → likelihoods → estimators → networks → model → objective → data/
-    → schedules → evaluate → plots → errors → schema → checkpoint → journal → state → train → report
-    → config → run → cli
+    errors → distributions → latents → likelihoods → estimators → networks → model → objective → data/
+    → schedules → evaluate → plots → schema → checkpoint → journal → state → train → report → config
+    → run → cli
 """
 
 __version__ = "0.1.0"
