@@ -13,8 +13,21 @@ All figures are in nats per image with every constant included, unless a name sa
 The reading order, each file importing only from those before it:
 
     errors → distributions → latents → likelihoods → estimators → networks → model → objective → data/
-    → schedules → evaluate → plots → schema → checkpoint → journal → state → train → report → config
-    → run → cli
+    → schedules → evaluate → marginal → codes → probe → plots → pictures → charts → gallery → rules → schema
+    → checkpoint → journal → state → train → report → config → run → trained → anomalies → study → page → cli
 """
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vae_cli.trained import Trained
+
 __version__ = "0.1.0"
+
+
+def load(run_folder: str | Path, checkpoint: str = "best", device: str = "auto") -> "Trained":
+    """The trained model of a run folder: see `vae_cli.trained`."""
+    from vae_cli.trained import load  # torch is imported here, not by `import vae_cli`
+
+    return load(run_folder, checkpoint, device)

@@ -13,7 +13,7 @@ import torch
 from vae_cli.errors import UserError
 from vae_cli.schema import differences
 
-FORMAT = "vae-cli checkpoint 1"
+FORMAT = "vae-cli checkpoint 2"
 
 
 def write_atomically(path: Path, content: bytes) -> None:

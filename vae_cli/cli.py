@@ -5,8 +5,9 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -20,11 +21,12 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from vae_cli.config import accept, config_folder, saved_config
+from vae_cli.config import accept, accept_evaluation, config_folder, saved_config
 from vae_cli.errors import Diverged, UserError, nearest
-from vae_cli.schema import GROUPS, RULES
+from vae_cli.schema import EVALUATION, GROUPS, RULES
 
 log = logging.getLogger("vae_cli")
+T = TypeVar("T")
 
 HYDRAS = (
     "help hydra-help version cfg resolve package run multirun shell-completion config-path config-name config-dir "
@@ -39,13 +41,26 @@ def train() -> None:
     resumed = [argument for argument in sys.argv[1:] if argument.startswith("resume=")]
     if resumed and resumed != ["resume=null"]:
         _report("vae-train", lambda: _resume(sys.argv[1:]))
-    elif flags := [a for a in sys.argv[1:] if a.startswith("--") and a.partition("=")[0] not in FLAGS]:
-        key = nearest(flags[0].lstrip("-"), RULES) or "; for example optimizer.lr=0.001"
-        print(f"vae-train: there is no flag {flags[0]}: keys are written key=value{key}", file=sys.stderr)
-        sys.exit(2)
     else:
-        path = str(config_folder())
-        _report("vae-train", hydra.main(version_base="1.3", config_path=path, config_name="config")(_job))
+        _hydra("vae-train", "config", _job, RULES, "optimizer.lr=0.001")
+
+
+def evaluate() -> None:
+    """vae-eval"""
+    _hydra("vae-eval", "eval", _evaluation, EVALUATION, "nll_samples=1000")
+
+
+def _hydra(
+    program: str, config: str, job: Callable[[DictConfig], Any], rules: Iterable[str], example: str
+) -> None:
+    """Let Hydra read the command line; refuse flags that it does not know."""
+    for flag in sys.argv[1:]:
+        if flag.startswith("--") and flag.partition("=")[0] not in FLAGS:
+            key = nearest(flag.lstrip("-"), rules) or f"; for example {example}"
+            print(f"{program}: there is no flag {flag}: keys are written key=value{key}", file=sys.stderr)
+            sys.exit(2)
+    main = hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=config)
+    _report(program, main(job))
 
 
 def _job(cfg: DictConfig) -> float | None:
@@ -55,6 +70,22 @@ def _job(cfg: DictConfig) -> float | None:
     if hydra_cfg.mode == RunMode.RUN:
         return _report("vae-train", lambda: _logged(lambda: _start(cfg, folder, progress=True)))
     return _logged(lambda: _start(cfg, folder, progress=False), console=True)
+
+
+def _evaluation(cfg: DictConfig) -> None:
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout, force=True)
+    arguments = [str(argument) for argument in HydraConfig.get().overrides.task]
+
+    def work() -> None:
+        settings = accept_evaluation(cfg)
+        from vae_cli.study import Study  # torch is imported here, after the settings were accepted
+
+        Study(settings, arguments).evaluate()
+
+    if HydraConfig.get().mode == RunMode.RUN:
+        _report("vae-eval", work)
+    else:
+        work()
 
 
 def _start(cfg: DictConfig, folder: Path, progress: bool) -> float | None:
@@ -113,7 +144,7 @@ def _logged(work: Callable[[], float | None], console: bool = False) -> float | 
         raise
 
 
-def _report(program: str, work: Callable[[], float | None]) -> float | None:
+def _report(program: str, work: Callable[[], T]) -> T:
     """Run; turn every failure into one line on stderr and an exit status: 2 bad input, 1 failed or diverged,
     130 interrupted. HYDRA_FULL_ERROR=1 shows tracebacks instead."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing
@@ -145,7 +176,7 @@ def _one_line(error: Exception) -> str | None:
         found := re.search(r"override '([^']+)'", str(error))
     ):
         key = found[1].split("@")[0]
-        return f"there is no key or group {key!r}{nearest(key, [*GROUPS, 'experiment', *RULES])}"
+        return f"there is no key or group {key!r}{nearest(key, [*GROUPS, 'experiment', *RULES, *EVALUATION])}"
     if isinstance(error, OverrideParseException):
         return f"cannot read {error.override!r}: write key=value, and quote a value with special characters: key='…'"
     if isinstance(error, HydraException | OmegaConfBaseException):

@@ -3,20 +3,26 @@
 import inspect
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hydra import compose
+from hydra.errors import MissingConfigException
 from hydra.experimental.callback import Callback
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from yaml import YAMLError
 
 from vae_cli.errors import UserError, nearest
-from vae_cli.schema import GROUPS, check, check_pair, differences
+from vae_cli.schema import GROUPS, check, check_evaluation, check_pair, differences
 
 if TYPE_CHECKING:
     import torch
 
+    from vae_cli.data import Data
+    from vae_cli.model import VAE
     from vae_cli.state import Experiment
 
 
@@ -53,17 +59,28 @@ def accept(cfg: DictConfig) -> dict[str, Any]:
     check_pair(
         plain_cfg.latent, plain_cfg.estimator
     )  # first: a wrong pair has interpolations that lead nowhere
+    config = _plain(plain_cfg)
+    check(config)
+    return config
+
+
+def _plain(cfg: DictConfig) -> dict[str, Any]:
     try:
-        plain = OmegaConf.to_container(plain_cfg, resolve=True, throw_on_missing=True)
+        plain = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     except MissingMandatoryValue as error:
         key = error.full_key or str(error)
         raise UserError(f"{key} must be given: {key}=VALUE") from error
     except OmegaConfBaseException as error:
         raise UserError(" ".join(str(error).split())) from error
     assert isinstance(plain, dict)
-    config = {str(key): value for key, value in plain.items()}
-    check(config)
-    return config
+    return {str(key): value for key, value in plain.items()}
+
+
+def accept_evaluation(cfg: DictConfig) -> dict[str, Any]:
+    """The settings of vae-eval as a checked plain dictionary. Needs no torch."""
+    settings = _plain(OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"]))
+    check_evaluation(settings)
+    return settings
 
 
 def saved_config(folder: Path) -> DictConfig:
@@ -71,9 +88,28 @@ def saved_config(folder: Path) -> DictConfig:
     file = folder / ".hydra/config.yaml"
     if not file.exists():
         raise UserError(f"{folder} is no run folder: it has no .hydra/config.yaml")
-    cfg = OmegaConf.load(file)
-    assert isinstance(cfg, DictConfig)
+    try:
+        cfg = OmegaConf.load(file)
+    except (YAMLError, OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} cannot be read: {' '.join(str(error).split())}") from error
+    if not isinstance(cfg, DictConfig):
+        raise UserError(f"{file} is no configuration of vae-train")
     return cfg
+
+
+def data_option(name: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The checked configuration of `data=name`, with those of `changes` that it has keys for. Inside a Hydra program.
+
+    Raises UserError for an unknown name."""
+    try:
+        cfg = compose("config", [f"data={name}"])
+    except MissingConfigException as error:
+        options = list(error.options or ())
+        raise UserError(
+            f"there is no data set {name!r}; allowed are {', '.join(options)}{nearest(name, options)}"
+        ) from error
+    cfg.data.update({key: value for key, value in changes.items() if key in cfg.data})
+    return accept(cfg)["data"]
 
 
 class CheckBeforeRun(Callback):
@@ -102,7 +138,6 @@ def build(config: dict[str, Any]) -> "Experiment":
 
     from vae_cli import networks, schedules
     from vae_cli.data import check_support
-    from vae_cli.model import VAE
     from vae_cli.state import Experiment, Settings
 
     device = choose_device(config["device"])
@@ -111,26 +146,18 @@ def build(config: dict[str, Any]) -> "Experiment":
     torch.set_float32_matmul_precision("high" if tf32 else "highest")
     torch.backends.cudnn.allow_tf32 = tf32
     data = load_data(config["data"]).to(device, config["data"]["placement"])
-    likelihood = _make(config, "likelihood")
-    check_support(data, likelihood.support, config["likelihood"]["name"])
-
     torch.manual_seed(config["seed"])
-    latent = _make(config, "latent", drop=("estimators", "temperature"))
-    network = _make(config, "network", drop=("mean_bias",))
-    try:
-        encoder = network.encoder(data.shape, latent.encoder_outputs)
-        decoder = network.decoder(latent.code_size, data.shape, likelihood.outputs_per_pixel)
-    except ValueError as error:
-        raise UserError(str(error)) from error
+    model = build_model(config, data.shape)
+    check_support(data, model.likelihood.support, config["likelihood"]["name"])
     if config["network"]["mean_bias"]:
         mean = data.train.images.float().mean(0) * data.scale
-        networks.set_output_bias(decoder, likelihood.bias(mean))
+        networks.set_output_bias(model.decoder, model.likelihood.bias(mean))
+    model = model.to(device)
     schedule_keys = ("temperature", "anneal_rate", "minimum_temperature")
     objective = _make(
         config, "objective", drop=("beta", "samples", "initial_beta", "warmup_steps", "cycle_steps"),
         estimator=_make(config, "estimator", drop=schedule_keys),
     ).to(device)  # fmt: skip
-    model = VAE(encoder, decoder, latent, likelihood).to(device)
     kl, concrete = config["objective"], config["estimator"]
     return Experiment(
         data=data,
@@ -152,11 +179,27 @@ def build(config: dict[str, Any]) -> "Experiment":
     )
 
 
-def load_data(config: dict[str, Any]) -> Any:
-    """The data set of `config["data"]`, limited, in host memory."""
+def build_model(config: dict[str, Any], shape: tuple[int, int, int]) -> "VAE":
+    """The untrained model for images of one shape, on the CPU."""
+    from vae_cli.model import VAE
+
+    likelihood = _make(config, "likelihood")
+    latent = _make(config, "latent", drop=("estimators", "temperature"))
+    network = _make(config, "network", drop=("mean_bias",))
+    try:
+        encoder = network.encoder(shape, latent.encoder_outputs)
+        decoder = network.decoder(latent.code_size, shape, likelihood.outputs_per_pixel)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    return VAE(encoder, decoder, latent, likelihood)
+
+
+def load_data(config: dict[str, Any]) -> "Data":
+    """The data set of `config["data"]`, without the excluded classes, limited, in host memory."""
     source = inspect.signature(_target(config)).parameters
-    common = [key for key in ("root", "limit", "placement") if key not in source]
-    data = _make({"data": config}, "data", drop=tuple(common)).limit(config["limit"])
+    common = [key for key in ("root", "limit", "placement", "exclude_classes") if key not in source]
+    data: Data = _make({"data": config}, "data", drop=tuple(common))
+    data = data.without(config["exclude_classes"]).limit(config["limit"])
     for split in ("train", "test"):
         if not len(getattr(data, split).images):
             raise UserError(f"data={config['name']} has no {split} images")
@@ -182,13 +225,20 @@ def choose_device(name: str) -> "torch.device":
 
 
 def _target(part: dict[str, Any]) -> Any:
+    """What `_target_` names: defined where schema.HOMES says, not merely imported there."""
+    name = part["_target_"]
     try:
-        return get_object(part["_target_"])
+        target = get_object(name)
     except Exception as error:  # Hydra wraps whatever an import raises; its cause says what
-        cause = error.__cause__ or error
         raise UserError(
-            f"_target_={part['_target_']} of {part['name']} cannot be imported: {cause}"
+            f"_target_={name} of {part['name']} cannot be imported: {error.__cause__ or error}"
         ) from error
+    module, home = getattr(target, "__module__", ""), name.rpartition(".")[0]
+    if not callable(target) or not (
+        module == home or (module.startswith("torch.optim.") and home == "torch.optim")
+    ):
+        raise UserError(f"_target_={name} of {part['name']} is no part: {home} does not define it")
+    return target
 
 
 def _make(config: dict[str, Any], group: str, drop: tuple[str, ...] = (), **sizes: Any) -> Any:

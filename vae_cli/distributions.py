@@ -33,6 +33,20 @@ class Normal(NamedTuple):
         standardized = (value - self.mean) * (-self.log_std).exp()
         return -0.5 * standardized.square() - self.log_std - HALF_LOG_TWO_PI
 
+    def pairwise_log_prob(self, values: Tensor) -> Tensor:
+        """log_prob of each of `values` [M, K] under each of these N distributions, summed over K → [M, N].
+
+        Three matrix products, in float64 because the squares of narrow distributions cancel."""
+        mean, log_std = (t.double() for t in torch.broadcast_tensors(*self))
+        precision, wide = (-2 * log_std).exp(), values.double()
+        quadratic = wide.square() @ precision.mT - 2 * wide @ (mean * precision).mT
+        constant = (-0.5 * mean.square() * precision - log_std - HALF_LOG_TWO_PI).sum(-1)
+        return (constant - 0.5 * quadratic).to(values.dtype)
+
+    def quantile(self, probability: Tensor) -> Tensor:
+        """The inverse of the distribution function."""
+        return self.mean + self.log_std.exp() * torch.special.ndtri(probability)
+
     def kl(self, prior: "Normal") -> Tensor:
         log_ratio = self.log_std - prior.log_std
         shift = (self.mean - prior.mean) * (-prior.log_std).exp()
@@ -69,6 +83,14 @@ class Bernoulli(NamedTuple):
     def log_prob(self, value: Tensor) -> Tensor:
         return value * self.logits - softplus(self.logits)
 
+    def pairwise_log_prob(self, values: Tensor) -> Tensor:
+        """log_prob of each of `values` [M, K] under each of these N distributions, summed over K → [M, N]."""
+        return values @ self.logits.mT - softplus(self.logits).sum(-1)
+
+    def quantile(self, probability: Tensor) -> Tensor:
+        """The inverse of the distribution function: 1 with probability `mean` where `probability` is uniform."""
+        return self.sample(probability.logit())
+
     def kl(self, prior: "Bernoulli") -> Tensor:
         difference = self.logits - prior.logits
         return self.mean * difference - softplus(self.logits) + softplus(prior.logits)
@@ -95,6 +117,21 @@ class ContinuousBernoulli(NamedTuple):
 
     def log_prob(self, value: Tensor) -> Tensor:
         return (value - 0.5) * self.logits - _log_sinhc(0.5 * self.logits)
+
+    def pairwise_log_prob(self, values: Tensor) -> Tensor:
+        """log_prob of each of `values` [M, D] under each of these N distributions, summed over D → [M, N]."""
+        return (values - 0.5) @ self.logits.mT - _log_sinhc(0.5 * self.logits).sum(-1)
+
+    def quantile(self, probability: Tensor) -> Tensor:
+        """The inverse of the distribution function, log(1 + u (exp(logits) − 1)) / logits; u itself near logits 0.
+
+        By the symmetry value ↔ 1 − value only exp of what is negative is taken, so nothing overflows."""
+        far = self.logits.abs() > 1e-3
+        magnitude = torch.where(far, self.logits.abs(), torch.ones_like(self.logits))
+        u = torch.where(self.logits > 0, 1 - probability, probability)
+        low = -torch.log1p(u * torch.expm1(-magnitude)) / magnitude  # for logits = −magnitude
+        near = probability + 0.5 * self.logits * probability * (1 - probability)
+        return torch.where(far, torch.where(self.logits > 0, 1 - low, low), near)
 
 
 def _log_sinhc(h: Tensor) -> Tensor:

@@ -117,8 +117,10 @@ def initialize(network: nn.Sequential, initialization: str) -> nn.Sequential:
     return network
 
 
-def set_output_bias(decoder: nn.Sequential, bias: Tensor) -> None:
+def set_output_bias(decoder: nn.Module, bias: Tensor) -> None:
     """Let an untrained decoder answer with `bias` [D'], averaged over each output channel of a convolution."""
-    last = next(m for m in reversed(decoder) if isinstance(m, nn.Linear | nn.ConvTranspose2d))
+    last = next(
+        m for m in reversed(list(decoder.children())) if isinstance(m, nn.Linear | nn.ConvTranspose2d)
+    )
     assert last.bias is not None
     last.bias.data.copy_(bias.reshape(len(last.bias), -1).mean(-1))

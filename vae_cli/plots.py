@@ -1,18 +1,32 @@
-"""Pictures: tensors → grids → PNG files with a title."""
+"""From numbers to PNG files: grids of images, and charts, in one style.
 
+Colours: ten that readers with any colour vision can tell apart, "Accessible Color Sequences for Data Visualization"
+(Petroff, 2021), arXiv:2107.02270.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
-from vae_cli.data import Data
-from vae_cli.distributions import Normal
-from vae_cli.model import VAE
-
-SAMPLE_SIDE = 20  # samples.png is 20 × 20
-RECONSTRUCTIONS = 10
+PALETTE = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")  # fmt: skip
+STYLE: dict[Any, Any] = {
+    "axes.prop_cycle": f"cycler(color={list(PALETTE)})",
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "figure.titlesize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e6e6e6",
+    "legend.frameon": False,
+}
 GAP = 0.75  # the grey of the lines between images
+DPI = 100  # of grids, whose pixels are then whole; charts have twice as many
 
 
 def grid(images: Tensor, shape: tuple[int, int, int], columns: int, magnify: int = 1) -> np.ndarray:
@@ -30,50 +44,95 @@ def grid(images: Tensor, shape: tuple[int, int, int], columns: int, magnify: int
     return (255 * picture).round().astype(np.uint8).repeat(magnify, 0).repeat(magnify, 1)
 
 
-@torch.no_grad()
-def samples(model: VAE, data: Data, n: int, seed: int = 0) -> Tensor:
-    """Mean images [n, D] of codes from the prior.
+def signed(difference: Tensor) -> Tensor:
+    """Grey images [N, D] with values in [−1, 1] → colours [N, 3, D]: blue below 0, white, red above."""
+    from matplotlib import colormaps
 
-    A deterministic latent has no prior; its codes come from a Gaussian with the mean and standard deviation
-    of the test codes: "From Variational to Deterministic Autoencoders" (Ghosh et al., 2020), arXiv:1903.12436.
-    """
-    like = next(model.parameters())
-    generator = Generator(like.device).manual_seed(seed)
-    noise = model.latent.noise((n,), generator, like)
-    if model.latent.has_density:
-        return model.generate(model.latent.prior(like).sample(noise))
-    codes = model.encode(data.pixels(data.test.images[:1000].to(like.device), like.dtype)).mean
-    noise = torch.randn(noise.shape, generator=generator, dtype=like.dtype, device=like.device)
-    return model.generate(Normal(codes.mean(0), codes.std(0).clamp(min=1e-12).log()).sample(noise))
+    colours = colormaps["RdBu_r"]((0.5 + 0.5 * difference.detach().float().cpu().clamp(-1, 1)).numpy())
+    return difference.new_tensor(colours[..., :3]).movedim(-1, 1)
 
 
-@torch.no_grad()
-def reconstructions(model: VAE, data: Data, n: int = RECONSTRUCTIONS) -> Tensor:
-    """The first n test images [2n, D]: observations, then reconstructions."""
-    like = next(model.parameters())
-    x = data.pixels(data.test.images[:n].to(like.device), like.dtype)
-    return torch.cat([x, model.reconstruct(x)])
+def magnification(columns: int, width: int, target: int = 840) -> int:
+    """The whole factor that brings a grid near `target` pixels of width."""
+    return max(1, round(target / (columns * (width + 1))))
 
 
-def save(path: Path, picture: np.ndarray, title: str, row_labels: tuple[str, ...] = ()) -> None:
-    """Write a grid as a PNG with its title above and a label left of each row, at one pixel per pixel or more."""
+def save(
+    path: Path,
+    picture: np.ndarray,
+    title: str,
+    row_labels: Sequence[str] = (),
+    column_labels: Sequence[str] = (),
+) -> None:
+    """Write a grid as a PNG at its own pixels: title above, a label left of each row and below each column."""
+    from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # here: only the end of a run draws
     from matplotlib.figure import Figure
 
-    dpi, margin = 100, 0.45
-    left = margin * 3 if row_labels else margin / 3
-    height, width = (side / dpi for side in picture.shape[:2])
-    total_width, total_height = max(width + left + margin / 3, 0.085 * len(title)), height + 1.5 * margin
-    figure = Figure((total_width, total_height), dpi=dpi)
-    axes = figure.add_axes(
-        (left / total_width, 0.5 * margin / total_height, width / total_width, height / total_height)
-    )
-    axes.imshow(picture, interpolation="nearest")
-    axes.set_xticks([])
-    rows = len(row_labels)
-    axes.set_yticks([(i + 0.5) * len(picture) / rows for i in range(rows)], row_labels)
-    axes.tick_params(length=0)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    figure.text(0.5, 1 - 0.45 * margin / total_height, title, ha="center", va="center", fontsize=10)
-    FigureCanvasAgg(figure).print_png(path)
+    lines, longest = title.count("\n") + 1, max(map(len, title.split("\n")))
+    top, bottom, right = 0.12 + 0.2 * lines, 0.3 if any(column_labels) else 0.1, 0.15
+    left = 0.2 + 0.075 * max(map(len, row_labels), default=0)
+    height, width = (side / DPI for side in picture.shape[:2])
+    total_width, total_height = max(width + left + right, 0.085 * longest), height + top + bottom
+    rows, columns = len(row_labels), len(column_labels)
+    with rc_context(STYLE | {"axes.grid": False}):
+        figure = Figure((total_width, total_height), dpi=DPI)
+        axes = figure.add_axes(
+            (left / total_width, bottom / total_height, width / total_width, height / total_height)
+        )
+        axes.imshow(picture, interpolation="nearest", aspect="auto")
+        axes.set_xticks([(i + 0.5) * picture.shape[1] / columns for i in range(columns)], column_labels)
+        axes.set_yticks([(i + 0.5) * picture.shape[0] / rows for i in range(rows)], row_labels)
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+        figure.text(0.5, 1 - 0.5 * top / total_height, title, ha="center", va="center", fontsize=10)
+        FigureCanvasAgg(figure).print_png(path)
+
+
+@contextmanager
+def chart(path: Path, title: str, size: tuple[float, float] = (6.4, 4.0), panels: int = 1) -> Iterator[Any]:
+    """A figure of so many inches whose axes (an array of them for several panels) the caller fills."""
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with rc_context(STYLE):
+        figure = Figure(size, dpi=2 * DPI, layout="constrained")
+        canvas = FigureCanvasAgg(figure)
+        figure.suptitle(title)
+        yield figure.subplots(1, panels)
+        canvas.print_png(path)
+
+
+def scatter(axes: Any, points: Tensor, labels: Tensor | None) -> None:
+    """points [N, 2], one colour a class with its name at the class's mean and in a legend."""
+    x, y = points.detach().float().cpu().T.numpy()
+    size = min(12.0, max(2.0, 20_000 / len(x)))
+    if labels is None:
+        axes.scatter(x, y, s=size, alpha=0.5, linewidths=0)
+        return
+    for i, label in enumerate(labels.unique().tolist()):
+        here = (labels == label).cpu().numpy()
+        colour = PALETTE[i % len(PALETTE)]
+        axes.scatter(x[here], y[here], s=size, alpha=0.5, linewidths=0, color=colour, label=str(label))
+        axes.text(
+            x[here].mean(), y[here].mean(), str(label), weight="bold", ha="center", va="center",
+            bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": colour},
+        )  # fmt: skip
+    axes.legend(title="class", markerscale=2, loc="center left", bbox_to_anchor=(1, 0.5))
+
+
+def histogram(axes: Any, values: dict[str, np.ndarray]) -> None:
+    """Each set's share of images in common bins; the outermost 0.1 % to each side are in the last bins."""
+    low, high = np.quantile(np.concatenate(list(values.values())), [0.001, 0.999])
+    edges = np.linspace(low, high if high > low else low + 1, 61)
+    for i, (name, each) in enumerate(values.items()):
+        weights = np.full(len(each), 100 / len(each))
+        axes.hist(np.clip(each, edges[0], edges[-1]), edges, weights=weights, alpha=0.65, label=name, color=PALETTE[i])  # fmt: skip
+    axes.set_ylabel("images in bin / %")
+
+
+def floor(axes: Any, value: float, name: str, upright: bool = False) -> None:
+    """The line that nothing can cross."""
+    line = axes.axvline if upright else axes.axhline
+    line(value, color="black", linestyle="--", linewidth=1, label=name)

@@ -6,11 +6,13 @@ from typing import Any
 
 import torch
 
-from vae_cli import plots
+from vae_cli import pictures, plots
 from vae_cli.data import is_binary
 from vae_cli.state import Experiment
 
 log = logging.getLogger("vae_cli")
+
+SAMPLE_SIDE = 20  # samples.png is 20 × 20
 
 
 def draw(parts: Experiment, folder: Path) -> None:
@@ -18,11 +20,11 @@ def draw(parts: Experiment, folder: Path) -> None:
     figures.mkdir(exist_ok=True)
     data, model, config = parts.data, parts.model, parts.config
     what = f"{config['data']['name']}, {config['latent']['name']} code of {model.latent.code_size}"
-    side = plots.SAMPLE_SIDE
     origin = "the prior" if model.latent.has_density else "a Gaussian fitted to the test codes"
-    samples = plots.grid(plots.samples(model, data, side * side), data.shape, side, magnify=2)
-    plots.save(figures / "samples.png", samples, f"{side} × {side} decoded codes from {origin}: {what}")
-    images = plots.reconstructions(model, data)
+    samples = pictures.prior_samples(model, data, SAMPLE_SIDE**2)
+    title = f"{SAMPLE_SIDE} × {SAMPLE_SIDE} decoded codes from {origin}: {what}"
+    plots.save(figures / "samples.png", plots.grid(samples, data.shape, SAMPLE_SIDE, magnify=2), title)
+    images = pictures.observed_and_reconstructed(model, data)
     rows = plots.grid(images, data.shape, len(images) // 2, magnify=3)
     title = f"test images and their reconstructions: {what}"
     plots.save(figures / "reconstructions.png", rows, title, ("observation", "reconstruction"))

@@ -19,7 +19,7 @@ import yaml
 from torch import Generator
 from tqdm import tqdm
 
-from vae_cli import __version__, checkpoint, evaluate
+from vae_cli import __version__, checkpoint, evaluate, marginal
 from vae_cli.config import build
 from vae_cli.errors import Diverged, Interrupted, UserError
 from vae_cli.journal import Journal
@@ -118,7 +118,7 @@ def test(parts: Experiment, folder: Path, journal: Journal, step: int, epoch: fl
         n = len(data.test.images)
         title = f"nll, {settings.nll_samples} samples"
         with tqdm(total=n, desc=title, unit="image", disable=None, leave=False) as bar:
-            figures |= evaluate.nll(parts.model, data, data.test, settings.nll_samples, bar.update, seed=3)
+            figures |= marginal.nll(parts.model, data, data.test, settings.nll_samples, bar.update, seed=3)
     result["test"] = figures
     floor = data.entropy
     nll = figures.get("nll")

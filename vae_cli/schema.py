@@ -3,65 +3,43 @@
 A key of a part that stands in no rule goes to the part's constructor as it is.
 """
 
-import math
-import re
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 from vae_cli.errors import UserError, nearest
+from vae_cli.rules import (
+    FRACTION,
+    POSITIVE,
+    SWITCH,
+    TEXT,
+    Rule,
+    is_whole,
+    matching,
+    number,
+    one_of,
+    optional,
+    several,
+    whole,
+)
+
+# Where each group's parts live. Nothing else is called, so that a stranger's configuration executes nothing else.
+HOMES = {
+    "data": "vae_cli.data.FILE",
+    "latent": "vae_cli.latents",
+    "estimator": "vae_cli.estimators",
+    "likelihood": "vae_cli.likelihoods",
+    "network": "vae_cli.networks",
+    "objective": "vae_cli.objective",
+    "optimizer": "torch.optim",
+    "schedule": "vae_cli.schedules",
+    "corruption": "vae_cli.data.corruption",
+}
+GROUPS = tuple(HOMES)
 
 
-class Rule(NamedTuple):
-    allowed: str  # in words
-    accepts: Callable[[Any], bool]
+def _part(home: str) -> Rule:
+    return matching(f"{home}.NAME", home.replace(".", r"\.").replace("FILE", r"\w+") + r"\.[A-Za-z]\w*")
 
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value: Any) -> bool:
-    return (_is_whole(value) or isinstance(value, float)) and math.isfinite(value)
-
-
-def whole(low: int, high: int | None = None) -> Rule:
-    words = f"a whole number of at least {low}" if high is None else f"a whole number from {low} to {high}"
-    return Rule(words, lambda v: _is_whole(v) and v >= low and (high is None or v <= high))
-
-
-def number(low: float, high: float = math.inf, *, above: bool = False) -> Rule:
-    words = f"a number above {low:g}" if above else f"a number of at least {low:g}"
-    if high < math.inf:
-        words += f" and at most {high:g}"
-    return Rule(words, lambda v: _is_number(v) and low <= v <= high and not (above and v == low))
-
-
-def one_of(*choices: str) -> Rule:
-    return Rule(", ".join(choices), lambda v: v in choices)
-
-
-def matching(words: str, pattern: str) -> Rule:
-    return Rule(words, lambda v: bool(re.fullmatch(pattern, str(v))))
-
-
-def several(rule: Rule, length: int | None = None) -> Rule:
-    count = f"{length} values" if length else "values"
-    return Rule(
-        f"a list of {count}, each {rule.allowed}",
-        lambda v: isinstance(v, list) and (length is None or len(v) == length) and all(map(rule.accepts, v)),
-    )
-
-
-def optional(rule: Rule) -> Rule:
-    return Rule(f"{rule.allowed}, or null", lambda v: v is None or rule.accepts(v))
-
-
-POSITIVE = number(0, above=True)
-TEXT = Rule("a text", lambda v: isinstance(v, str) and v != "")
-SWITCH = Rule("true or false", lambda v: isinstance(v, bool))
-FRACTION = number(0, 1)
-PART = matching("a part of vae_cli or torch.optim", r"(vae_cli|torch\.optim)\..+")
-GROUPS = ("data", "latent", "estimator", "likelihood", "network", "objective", "optimizer", "schedule", "corruption")  # fmt: skip
 
 RULES: dict[str, Rule] = {
     "name": Rule("a folder's name without '..'", lambda v: TEXT.accepts(v) and ".." not in v),
@@ -74,15 +52,14 @@ RULES: dict[str, Rule] = {
     "log_every": whole(1),
     "validate_every": whole(1),
     "patience": optional(whole(1)),
-    "gradient_draws": Rule(
-        "0 or a whole number of at least 2", lambda v: _is_whole(v) and (v == 0 or v >= 2)
-    ),
+    "gradient_draws": Rule("0 or a whole number of at least 2", lambda v: is_whole(v) and (v == 0 or v >= 2)),
     "nll_samples": whole(0),
     "checkpoint.minutes": POSITIVE,
     "checkpoint.epochs": optional(whole(1)),
     "data.root": TEXT,
     "data.limit": optional(whole(1)),
     "data.placement": one_of("auto", "device", "host"),
+    "data.exclude_classes": several(whole(0)),
     "data.seed": whole(0, 2**32 - 1),
     "data.height": whole(1),
     "data.width": whole(1),
@@ -106,7 +83,7 @@ RULES: dict[str, Rule] = {
     "estimator.minimum_temperature": POSITIVE,
     "estimator.baseline": one_of("moving_average", "leave_one_out"),
     "estimator.decay": FRACTION,
-    "likelihood.min_log_std": optional(number(-math.inf)),
+    "likelihood.min_log_std": optional(number(-float("inf"))),
     "network.hidden": Rule(
         "a list of whole numbers of at least 1 (network=conv: one number)",
         lambda v: whole(1).accepts(v) or several(whole(1)).accepts(v),
@@ -137,17 +114,43 @@ RULES: dict[str, Rule] = {
     "corruption.std": POSITIVE,
     "corruption.fraction": FRACTION,
 }
-RULES |= {f"{group}.name": TEXT for group in GROUPS} | {f"{group}._target_": PART for group in GROUPS}
+RULES |= {f"{group}.name": TEXT for group in GROUPS}
+RULES |= {f"{group}._target_": _part(home) for group, home in HOMES.items()}
 PLAIN = {"resume", "experiment", "hydra"}
 
+PICTURES = ("curves", "reconstructions", "samples", "class_samples", "scatter", "plane", "all_codes", "interpolations",
+            "traversals", "rates", "bits", "likelihood", "bounds", "extremes", "anomaly")  # fmt: skip
+AUTO = Rule("auto, true or false", lambda v: v == "auto" or isinstance(v, bool))
+EVALUATION: dict[str, Rule] = {
+    "run": TEXT,
+    "checkpoint": one_of("best", "last"),
+    "device": RULES["device"],
+    "seed": RULES["seed"],
+    "data.root": optional(TEXT),
+    "data.path": optional(TEXT),
+    "data.limit": optional(whole(1)),
+    "nll_samples": whole(1),
+    "exact": AUTO,
+    "probe": AUTO,
+    "probe_images": whole(1),
+    "classifier_epochs": whole(0),
+    "anomaly": optional(TEXT),
+    "pictures": Rule(
+        f"auto, or a list of {', '.join(PICTURES)}",
+        lambda v: v == "auto" or several(one_of(*PICTURES)).accepts(v),
+    ),
+    "interpolate": several(several(whole(0), 2)),
+    "samples": whole(0),
+}
 
-def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+
+def flatten(config: Mapping[str, Any], prefix: str = "", rules: Mapping[str, Rule] = RULES) -> dict[str, Any]:
     """{"latent": {"code_size": 2}} → {"latent.code_size": 2}. What has a rule is a leaf, whatever it holds."""
     flat: dict[str, Any] = {}
     for name, value in config.items():
         key = f"{prefix}{name}"
-        has_keys = isinstance(value, Mapping) and key not in RULES
-        flat |= flatten(value, f"{key}.") if has_keys else {key: value}
+        has_keys = isinstance(value, Mapping) and key not in rules
+        flat |= flatten(value, f"{key}.", rules) if has_keys else {key: value}
     return flat
 
 
@@ -174,6 +177,21 @@ def check(config: Mapping[str, Any]) -> None:
             raise UserError(f"there is no key {key!r}{nearest(key, RULES)}")
     for refused in _contradictions(config):
         raise UserError(refused)
+
+
+def check_evaluation(config: Mapping[str, Any]) -> None:
+    """The same for the keys of vae-eval."""
+    for key, value in flatten(config, rules=EVALUATION).items():
+        if key not in EVALUATION:
+            raise UserError(f"there is no key {key!r}{nearest(key, EVALUATION)}")
+        if key == "pictures" and isinstance(value, list):
+            for name in value:
+                if name not in PICTURES:
+                    raise UserError(
+                        f"there is no picture {_show(name)!r}; allowed are {', '.join(PICTURES)}{nearest(str(name), PICTURES)}"
+                    )
+        if not EVALUATION[key].accepts(value):
+            raise UserError(f"{key}={_show(value)} is not allowed; allowed is {EVALUATION[key].allowed}")
 
 
 def check_pair(latent: Mapping[str, Any], estimator: Mapping[str, Any]) -> None:
@@ -214,11 +232,11 @@ def _contradictions(config: Mapping[str, Any]) -> list[str]:
         )
     if sum(data.get("fractions", [1])) > 1 + 1e-9:
         wrong.append(f"data.fractions={data['fractions']} sum to more than 1")
-    if config["network"]["name"] == "conv" and not _is_whole(config["network"]["hidden"]):
+    if config["network"]["name"] == "conv" and not is_whole(config["network"]["hidden"]):
         wrong.append(
             f"network.hidden={config['network']['hidden']} is not allowed; network=conv takes one number"
         )
-    if config["network"]["name"] == "mlp" and _is_whole(config["network"]["hidden"]):
+    if config["network"]["name"] == "mlp" and is_whole(config["network"]["hidden"]):
         wrong.append(f"network.hidden={config['network']['hidden']} is not allowed; write network.hidden=[…]")
     return wrong
 

@@ -84,6 +84,10 @@ class State:
             "optimizer": parts.optimizer.state_dict(),
             "generator": self.generator.get_state(),
             "rows": torch.stack(self.rows) if self.rows else torch.empty(0),
+            "data": {
+                "shape": list(parts.data.shape),
+                "scale": parts.data.scale,
+            },  # what `vae_cli.load` must know
             **{name: getattr(self, name) for name in CARRIED},
         }
 

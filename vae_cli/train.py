@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from vae_cli import checkpoint, evaluate, plots
+from vae_cli import checkpoint, evaluate, pictures, plots
 from vae_cli.data import batches, epoch_order
 from vae_cli.errors import Diverged
 from vae_cli.journal import Journal
@@ -134,9 +134,11 @@ class Trainer:
             if state.stale == 0:
                 self.save("best")
         shape = data.shape
-        samples = plots.grid(plots.samples(parts.model, data, TENSORBOARD_SAMPLES), shape, 8, magnify=2)
+        samples = plots.grid(
+            pictures.prior_samples(parts.model, data, TENSORBOARD_SAMPLES), shape, 8, magnify=2
+        )
         self.journal.image("samples", samples, state.step)
-        rows = plots.reconstructions(parts.model, data)
+        rows = pictures.observed_and_reconstructed(parts.model, data)
         self.journal.image("reconstructions", plots.grid(rows, shape, len(rows) // 2, magnify=2), state.step)
         self.mark = time.perf_counter()
 

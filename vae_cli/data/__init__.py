@@ -60,6 +60,22 @@ class Data(NamedTuple):
             train=self.train.take(n), validation=self.validation.take(n), test=self.test.take(n)
         )
 
+    def without(self, classes: list[int]) -> "Data":
+        """All splits without the images of these classes, for a model that is to find them unlikely."""
+
+        def keep(split: Split) -> Split:
+            kept = ~torch.isin(split.labels, torch.tensor(classes))  # type: ignore[arg-type]
+            return Split(split.images[kept], split.labels[kept])  # type: ignore[index]
+
+        if not classes:
+            return self
+        if self.train.labels is None:
+            raise UserError(f"data.exclude_classes={classes} needs labelled data, and these have no labels")
+        known = self.train.labels.unique().tolist()
+        if absent := [c for c in classes if c not in known]:
+            raise UserError(f"data.exclude_classes: there is no class {absent[0]}; the data has {known}")
+        return self._replace(train=keep(self.train), validation=keep(self.validation), test=keep(self.test))
+
     def to(self, device: torch.device, placement: str) -> "Data":
         """Copy to the device, unless `placement` is "host" or "auto" finds less than twice the room.
 
