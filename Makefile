@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help train test lint bench clean
+.PHONY: help train test lint bench reproduce clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -18,9 +18,13 @@ lint: .venv/installed-dev  ## formatting, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: .venv/installed-dev .venv-pythae/installed  ## our step and start-up against others, ratios inside one run
+bench: .venv/installed-dev .venv-pythae/installed  ## our step, start-up and likelihood against others, ratios inside one run
 	$(BIN)/python tests/benchmarks/step.py
 	$(BIN)/python tests/benchmarks/startup.py
+	$(BIN)/python tests/benchmarks/likelihood.py
+
+reproduce: .venv/installed-dev  ## train and evaluate all presets, fill the README's table (hours; needs MNIST)
+	$(BIN)/python tests/benchmarks/reproduce.py $(ARGS)
 
 clean:  ## remove the environments and caches, not outputs/
 	rm -rf .venv .venv-pythae .mypy_cache .pytest_cache .ruff_cache

@@ -1,7 +1,22 @@
-"""Shared by all tests: one thread's worth of determinism, float64 mathematics on request, the GPU mark."""
+"""Shared by all tests: one thread's worth of determinism, float64 mathematics on request, the GPU mark, and what the
+tests of vae-eval share: both commands without the seconds that torch takes to be imported, and three tiny runs."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import torch
+
+SUBSET = Path(__file__).parent / "data"
+TINY = ["network.hidden=[16]", "nll_samples=0", "epochs=2"]
+MNIST = ["data=mnist", f"data.root={SUBSET}", "data.validation_size=100"]
+
+Command = Callable[..., subprocess.CompletedProcess]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -19,3 +34,118 @@ def float64():
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(before)
+
+
+# One process imports torch; each command is then a child of it with its own arguments, folder, streams and status.
+SERVER = """
+import json, os, sys, traceback
+import matplotlib.backends.backend_agg, matplotlib.figure, torch.utils.tensorboard, torchvision.datasets
+import vae_cli.data.arrays, vae_cli.data.mnist, vae_cli.data.rectangles, vae_cli.networks, vae_cli.run, vae_cli.publish
+from vae_cli import cli
+
+for line in sys.stdin:
+    request = json.loads(line)
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            for name in ("stdout", "stderr"):
+                file = os.open(request[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+                os.dup2(file, {"stdout": 1, "stderr": 2}[name])
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            os.chdir(request["cwd"])
+            program, *_ = sys.argv = request["arguments"]
+            try:
+                {"vae-train": cli.train, "vae-eval": cli.evaluate}[program]()
+                status = 0
+            except SystemExit as end:
+                status = end.code or 0
+            except BaseException:
+                traceback.print_exc()
+        finally:
+            sys.stdout.flush(), sys.stderr.flush()
+            os._exit(status)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+@pytest.fixture(scope="session")
+def command(tmp_path_factory) -> Iterator[Command]:
+    """`command("vae-eval", "run=…", cwd=folder)`: no network, no CUDA, one thread."""
+    folder = tmp_path_factory.mktemp("streams")
+    environment = {k: v for k, v in os.environ.items() if k not in ("VAE_CLI_DATA", "HYDRA_FULL_ERROR")}
+    environment |= {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONIOENCODING": "utf-8"}
+    environment |= dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9") | {"no_proxy": ""}
+    server = subprocess.Popen(
+        [sys.executable, "-c", SERVER],
+        env=environment, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert server.stdin is not None and server.stdout is not None
+
+    def run(*arguments: object, cwd: Path) -> subprocess.CompletedProcess:
+        files = {name: str(folder / name) for name in ("stdout", "stderr")}
+        words = [str(argument) for argument in arguments]
+        print(json.dumps(files | {"arguments": words, "cwd": str(cwd)}), file=server.stdin, flush=True)
+        status = int(server.stdout.readline())
+        return subprocess.CompletedProcess(
+            words, status, *(Path(file).read_text() for file in files.values())
+        )
+
+    yield run
+    server.stdin.close()
+    server.wait(timeout=60)
+    server.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def trained(command, tmp_path_factory) -> Callable[..., Path]:
+    """`trained("bernoulli", "latent=bernoulli", …)`: the folder of a tiny new run."""
+
+    def train(name: str, *arguments: str) -> Path:
+        folder = tmp_path_factory.mktemp("runs") / name
+        done = command("vae-train", *TINY, *arguments, f"hydra.run.dir={folder}", cwd=folder.parent)
+        assert done.returncode == 0 and done.stderr == "", done.stderr
+        return folder
+
+    return train
+
+
+@pytest.fixture(scope="session")
+def original_bernoulli(trained) -> Path:
+    """Six bits on 24 × 24 rectangles without labels."""
+    return trained(
+        "bernoulli", "latent=bernoulli", "latent.code_size=6", "data.train_size=600", "data.validation_size=50",
+        "data.test_size=60", "batch_size=20", "optimizer.lr=0.01",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def original_gaussian(trained) -> Path:
+    """Two Gaussian units on 300 digits; its test split is 100 digits."""
+    return trained("gaussian", *MNIST, "latent.code_size=2", "batch_size=20", "optimizer.lr=0.003")
+
+
+@pytest.fixture(scope="session")
+def original_deterministic(trained) -> Path:
+    """A plain auto-encoder of three units on the same digits."""
+    return trained("deterministic", *MNIST, "latent=deterministic", "latent.code_size=3")
+
+
+def copied(folder: Path, factory: pytest.TempPathFactory) -> Path:
+    return Path(shutil.copytree(folder, factory.mktemp("copies") / folder.name))
+
+
+@pytest.fixture(scope="module")
+def bernoulli(original_bernoulli, tmp_path_factory) -> Path:
+    """A copy that a module may evaluate; so are the two below."""
+    return copied(original_bernoulli, tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def gaussian(original_gaussian, tmp_path_factory) -> Path:
+    return copied(original_gaussian, tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def deterministic(original_deterministic, tmp_path_factory) -> Path:
+    return copied(original_deterministic, tmp_path_factory)

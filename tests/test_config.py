@@ -17,12 +17,14 @@ import yaml
 from hydra.core.global_hydra import GlobalHydra
 from torch import Generator
 
-from vae_cli.config import accept, build, config_folder, member_name
+from vae_cli.build import build
+from vae_cli.config import accept, config_folder, member_name
 from vae_cli.data.mnist import AMAT_FILES
 from vae_cli.errors import UserError, nearest
+from vae_cli.keys import GROUPS, PLAIN, RULES
 from vae_cli.networks import ACTIVATIONS, INITIALIZATIONS
 from vae_cli.schedules import learning_rate_factor
-from vae_cli.schema import GROUPS, PLAIN, RULES, check, differences, flatten
+from vae_cli.schema import check, differences, flatten
 from vae_cli.state import ROW, State, train_step
 
 CONFIGS = config_folder()
@@ -325,7 +327,7 @@ BAD = [
         "data._target_",
         "os.system",
         "vae_cli.data.rectangles.rectangles",
-        "a part of vae_cli or torch.optim",
+        "vae_cli.data.FILE.NAME",
     ),
     ("latent=bernoulli", "latent.temperature", -1, 0.1, "a number above 0"),
     ("latent=bernoulli", "estimator.anneal_rate", -1, 0, "a number of at least 0"),

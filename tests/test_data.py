@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch import Generator
 
-from vae_cli.config import load_data
+from vae_cli.build import load_data
 from vae_cli.data import Data, Split, batches, check_support, epoch_order, is_binary
 from vae_cli.data import arrays as arrays_module
 from vae_cli.data import mnist as mnist_module
@@ -578,7 +578,7 @@ def test_a_missing_array_file_is_named(tmp_path):
 
 def arrays_config(path: str, **changed: object) -> dict:
     """What configs/data/arrays.yaml composes to."""
-    common = {"root": "unused", "limit": None, "placement": "auto", "name": "arrays"}
+    common = {"root": "unused", "limit": None, "placement": "auto", "exclude_classes": [], "name": "arrays"}
     return common | {"_target_": f"{arrays_module.__name__}.arrays", "path": path} | KEYS | changed
 
 

@@ -1,7 +1,6 @@
-"""Figures on held-out images, against plain loops, enumerated codes and models built by hand."""
+"""Figures on held-out images, against oracles over recorded noise and models built by hand."""
 
 import copy
-import itertools
 import math
 
 import pytest
@@ -116,66 +115,8 @@ def test_figures_use_their_own_generator():
     model, (data, split) = vae(BernoulliLatent(K)), data_of(images())
     before = torch.get_rng_state()
     first, again, other = (evaluate.bound(model, data, split, 2, seed=s) for s in (0, 0, 1))
-    nlls = [evaluate.nll(model, data, split, 5, lambda n: None, seed=s)["nll"] for s in (0, 0, 1)]
     assert first == again != other
-    assert nlls[0] == nlls[1] != nlls[2]
     assert torch.equal(before, torch.get_rng_state())
-
-
-# Importance-sampled likelihood.
-
-
-@pytest.mark.parametrize("latent", [GaussianLatent(K), BernoulliLatent(K)], ids=["gaussian", "bernoulli"])
-@pytest.mark.parametrize(("rows", "chunks"), [(1, 10), (3 * B, 4), (10 * B, 1), (10**6, 1)])
-def test_log_likelihood_is_a_plain_double_loop_however_it_is_chunked(monkeypatch, latent, rows, chunks):
-    """log 1/S Σ_s p(x, z_s) / q(z_s|x) by oracles, image by image and sample by sample, of the same noise."""
-    monkeypatch.setattr(evaluate, "DECODED_ROWS", rows)
-    model, x, samples = vae(latent), images(), 10
-    model.latent = recorded = Recorded(latent)
-    found = evaluate.log_likelihood(model, x, samples, seeded())
-    assert len(recorded.drawn) == chunks
-    noise = torch.cat(recorded.drawn)
-    assert noise.shape == (samples, B, K)
-    for i in range(B):
-        q, prior = posterior_and_prior(model, x[i])
-        weights = []
-        for s in range(samples):
-            z = model.encode(x[i]).sample(noise[s, i])
-            log_p = oracle.Bernoulli(logits=model.decoder(z)).log_prob(x[i]).sum() + prior.log_prob(z).sum()
-            weights.append(math.exp((log_p - q.log_prob(z).sum()).item()))
-        assert found[i].item() == pytest.approx(math.log(math.fsum(weights) / samples), rel=1e-10)
-
-
-def test_the_importance_bound_tightens_with_samples_and_stays_below_the_likelihood():
-    """On average over 4,000 estimates: up with S and below log p(x), both by z ≥ 4; the gap falls about as 1/S."""
-    model, x = vae(BernoulliLatent(K)), images(1)
-    codes = torch.tensor(list(itertools.product([0.0, 1.0], repeat=K)))
-    joint = model.decode(codes).log_prob(x).sum(-1) - K * math.log(2)
-    with torch.no_grad():
-        model.encoder[-1].bias.add_(1.5)  # a worse posterior, so that there is something to tighten
-    n, exact = 4000, joint.logsumexp(0).item()
-    rows = x.expand(n, D)
-    estimates = [evaluate.log_likelihood(model, rows, s, seeded(s)) for s in (1, 3, 9)]
-    errors = [evaluate.standard_error(e) for e in estimates]
-    for i, (estimate, error) in enumerate(zip(estimates, errors, strict=True)):
-        assert exact - estimate.mean() >= 4 * error
-        if i:
-            assert estimate.mean() - estimates[i - 1].mean() >= 4 * math.hypot(error, errors[i - 1])
-    assert exact - estimates[-1].mean() < (exact - estimates[0].mean()) / 5
-
-
-def test_nll_is_minus_the_mean_log_likelihood_of_all_images():
-    """More images than one chunk of 128; `tick` hears of each."""
-    model, x, ticks = vae(GaussianLatent(K)), images(150), []
-    figures = evaluate.nll(model, *data_of(x), 20, ticks.append, seed=3)
-    generator = seeded(3)
-    values = torch.cat([evaluate.log_likelihood(model, part, 20, generator) for part in x.split(128)])
-    assert ticks == [128, 22]
-    assert figures == {
-        "nll": pytest.approx(-values.mean().item()),
-        "nll_standard_error": pytest.approx(values.std().item() / math.sqrt(150)),
-        "nll_samples": 20,
-    }
 
 
 # The variance of the encoder's gradient.

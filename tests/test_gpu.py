@@ -6,7 +6,8 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
-from vae_cli.config import accept, build, config_folder
+from vae_cli.build import build
+from vae_cli.config import accept, config_folder
 from vae_cli.data import batches, epoch_order
 from vae_cli.run import run
 from vae_cli.state import State, train_step

@@ -17,7 +17,8 @@ import torch
 from hydra.core.global_hydra import GlobalHydra
 
 from vae_cli import checkpoint, run, train
-from vae_cli.config import accept, build, config_folder
+from vae_cli.build import build
+from vae_cli.config import accept, config_folder
 from vae_cli.errors import Diverged, Interrupted, UserError
 from vae_cli.state import State
 

@@ -12,9 +12,10 @@ All figures are in nats per image with every constant included, unless a name sa
 
 The reading order, each file importing only from those before it:
 
-    errors → distributions → latents → likelihoods → estimators → networks → model → objective → data/
-    → schedules → evaluate → marginal → codes → probe → plots → pictures → charts → gallery → rules → schema
-    → checkpoint → journal → state → train → report → config → run → trained → anomalies → study → page → cli
+    errors → distributions → latents → likelihoods → estimators → networks → model → objective → data/ → schedules
+    → evaluate → marginal → codes → probe → plots → view → pictures → charts → gallery → rules → keys → schema
+    → checkpoint → journal → state → train → report → config → build → run
+    → trained → anomalies → measure → study → page → publish → cli
 """
 
 from pathlib import Path

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from vae_cli import plots
 from vae_cli.codes import principal_plane
-from vae_cli.pictures import View, walks
+from vae_cli.pictures import walks
+from vae_cli.view import View
 
 
 def scatter(view: View, path: Path) -> None:
@@ -43,6 +44,7 @@ def rates(view: View, path: Path) -> None:
         if len(values) <= 50:
             axes.set_xticks(places, order.tolist(), fontsize=7 if len(values) > 25 else 9)
         axes.set(xlabel="unit, sorted", ylabel="KL(q(z|x) ‖ p(z)), mean over images / nats")
+        axes.margins(y=0.2)  # room for the legend
         axes.legend()
 
 

@@ -1,5 +1,6 @@
 """The entry points: what is typed, and what is said when it is wrong."""
 
+import json
 import logging
 import os
 import re
@@ -23,7 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from vae_cli.config import accept, accept_evaluation, config_folder, saved_config
 from vae_cli.errors import Diverged, UserError, nearest
-from vae_cli.schema import EVALUATION, GROUPS, RULES
+from vae_cli.keys import EVALUATION, GROUPS, RULES
 
 log = logging.getLogger("vae_cli")
 T = TypeVar("T")
@@ -32,6 +33,8 @@ HYDRAS = (
     "help hydra-help version cfg resolve package run multirun shell-completion config-path config-name config-dir "
     "experimental-rerun info"
 )
+NAMES = {"vae-train": [*GROUPS, "experiment", *RULES], "vae-eval": list(EVALUATION)}
+PATHS = ("run", "anomaly", "data.root", "data.path")
 FLAGS = {f"--{flag}" for flag in HYDRAS.split()}
 TRACEBACKS = os.environ.get("HYDRA_FULL_ERROR") == "1"  # what the user asked for, before we set it
 
@@ -59,8 +62,22 @@ def _hydra(
             key = nearest(flag.lstrip("-"), rules) or f"; for example {example}"
             print(f"{program}: there is no flag {flag}: keys are written key=value{key}", file=sys.stderr)
             sys.exit(2)
+    sys.argv[1:] = [_quoted(argument) for argument in sys.argv[1:]]
     main = hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=config)
     _report(program, main(job))
+
+
+def _quoted(argument: str) -> str:
+    """A path in Hydra's quotes: a sweep names its members by their overrides, and `=` and `,` mean something to it."""
+    key, _, value = argument.partition("=")
+    if key in PATHS and Path(value).expanduser().exists():
+        return f"{key}={json.dumps(value, ensure_ascii=False)}"
+    return argument
+
+
+def _unquoted(argument: str) -> str:
+    key, _, value = argument.partition("=")
+    return f"{key}={json.loads(value)}" if value.startswith('"') else argument
 
 
 def _job(cfg: DictConfig) -> float | None:
@@ -74,13 +91,13 @@ def _job(cfg: DictConfig) -> float | None:
 
 def _evaluation(cfg: DictConfig) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout, force=True)
-    arguments = [str(argument) for argument in HydraConfig.get().overrides.task]
+    arguments = [_unquoted(argument) for argument in HydraConfig.get().overrides.task]
 
     def work() -> None:
         settings = accept_evaluation(cfg)
-        from vae_cli.study import Study  # torch is imported here, after the settings were accepted
+        from vae_cli.publish import evaluate  # torch is imported here, after the settings were accepted
 
-        Study(settings, arguments).evaluate()
+        evaluate(settings, arguments)
 
     if HydraConfig.get().mode == RunMode.RUN:
         _report("vae-eval", work)
@@ -156,15 +173,21 @@ def _report(program: str, work: Callable[[], T]) -> T:
     except Exception as error:
         if TRACEBACKS:
             raise
-        message = _one_line(error)
+        message = _one_line(error, program)
         if message is None:
             traceback.print_exc()
-            message = f"{type(error).__name__}: {error} (this is a fault of vae-cli, please report it)"
+            print(
+                f"{program}: {type(error).__name__}: {error} (this is a fault of vae-cli, please report it)",
+                file=sys.stderr,
+            )
+            sys.exit(1)
         print(f"{program}: {message}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, UserError | HydraException | OmegaConfBaseException) else 1)
+        sys.exit(
+            2 if isinstance(error, UserError | HydraException | OmegaConfBaseException | ValueError) else 1
+        )
 
 
-def _one_line(error: Exception) -> str | None:
+def _one_line(error: Exception, program: str = "vae-train") -> str | None:
     """What to say of an error that has its cause outside this program; None for one that has not."""
     if isinstance(error, MissingConfigException) and error.options is not None:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
@@ -176,7 +199,9 @@ def _one_line(error: Exception) -> str | None:
         found := re.search(r"override '([^']+)'", str(error))
     ):
         key = found[1].split("@")[0]
-        return f"there is no key or group {key!r}{nearest(key, [*GROUPS, 'experiment', *RULES, *EVALUATION])}"
+        return f"there is no key or group {key!r}{nearest(key, NAMES[program])}"
+    if isinstance(error, ValueError) and str(error).startswith("Config group override"):
+        return "a group takes the name of one of its options: group=OPTION"
     if isinstance(error, OverrideParseException):
         return f"cannot read {error.override!r}: write key=value, and quote a value with special characters: key='…'"
     if isinstance(error, HydraException | OmegaConfBaseException):

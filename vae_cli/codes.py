@@ -59,7 +59,7 @@ def bits(q: Bernoulli) -> Bits:
 class Plane(NamedTuple):
     """The two principal components of codes [N, K]: codes ≈ mean + points @ axes."""
 
-    points: Tensor  # [N, 2]
+    points: Tensor  # [N, 2], or [N, 1] of a code of one unit
     axes: Tensor  # [2, K], of length 1
     mean: Tensor  # [K]
     explained: list[float]  # share of the variance along each

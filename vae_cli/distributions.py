@@ -84,8 +84,11 @@ class Bernoulli(NamedTuple):
         return value * self.logits - softplus(self.logits)
 
     def pairwise_log_prob(self, values: Tensor) -> Tensor:
-        """log_prob of each of `values` [M, K] under each of these N distributions, summed over K → [M, N]."""
-        return values @ self.logits.mT - softplus(self.logits).sum(-1)
+        """log_prob of each of `values` [M, K] under each of these N distributions, summed over K → [M, N].
+
+        One matrix product, in float64 because the two large sums cancel."""
+        logits = self.logits.double()
+        return (values.double() @ logits.mT - softplus(logits).sum(-1)).to(values.dtype)
 
     def quantile(self, probability: Tensor) -> Tensor:
         """The inverse of the distribution function: 1 with probability `mean` where `probability` is uniform."""
@@ -120,7 +123,9 @@ class ContinuousBernoulli(NamedTuple):
 
     def pairwise_log_prob(self, values: Tensor) -> Tensor:
         """log_prob of each of `values` [M, D] under each of these N distributions, summed over D → [M, N]."""
-        return (values - 0.5) @ self.logits.mT - _log_sinhc(0.5 * self.logits).sum(-1)
+        logits = self.logits.double()
+        product = (values.double() - 0.5) @ logits.mT
+        return (product - _log_sinhc(0.5 * logits).sum(-1)).to(values.dtype)
 
     def quantile(self, probability: Tensor) -> Tensor:
         """The inverse of the distribution function, log(1 + u (exp(logits) − 1)) / logits; u itself near logits 0.
@@ -131,7 +136,7 @@ class ContinuousBernoulli(NamedTuple):
         u = torch.where(self.logits > 0, 1 - probability, probability)
         low = -torch.log1p(u * torch.expm1(-magnitude)) / magnitude  # for logits = −magnitude
         near = probability + 0.5 * self.logits * probability * (1 - probability)
-        return torch.where(far, torch.where(self.logits > 0, 1 - low, low), near)
+        return torch.where(far, torch.where(self.logits > 0, 1 - low, low), near).clamp(0, 1)
 
 
 def _log_sinhc(h: Tensor) -> Tensor:

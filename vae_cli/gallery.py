@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from vae_cli import charts, pictures
 from vae_cli.errors import UserError
-from vae_cli.pictures import Subject, View
+from vae_cli.view import Subject, View
 
 LISTED_UNITS = 8  # all codes of so many bits fit one picture
 
@@ -53,8 +53,8 @@ PICTURES: dict[str, Picture] = {  # in the order of the report
     "scatter": Picture(
         charts.scatter,
         "Where the test images lie in code space. Black lines are the walks of the interpolations.",
-        "latent.code_size of at least 2",
-        lambda subject: subject.vae.latent.code_size > 1,
+        "latent.code_size of at least 2 and two test images",
+        lambda subject: subject.vae.latent.code_size > 1 and len(subject.data.test.images) > 1,
     ),
     "plane": Picture(
         pictures.plane,

@@ -46,7 +46,7 @@ class GaussianLatent:
     def steps(self, codes: Tensor) -> tuple[Tensor, list[str]]:
         """From −3 to 3: the prior's standard deviation is 1."""
         values = torch.linspace(-3, 3, 11, dtype=codes.dtype, device=codes.device)
-        return values.expand(self.code_size, -1), [f"{v:.1f}" for v in values.tolist()]
+        return values.expand(self.code_size, -1), [f"{round(v, 1) + 0.0:.1f}" for v in values.tolist()]
 
 
 class BernoulliLatent:
@@ -123,7 +123,7 @@ class DeterministicLatent:
     def steps(self, codes: Tensor) -> tuple[Tensor, list[str]]:
         """Three standard deviations of the codes to both sides of their mean."""
         values = torch.linspace(-3, 3, 11, dtype=codes.dtype, device=codes.device)
-        return codes.mean(0)[:, None] + codes.std(0)[:, None] * values, [
+        return codes.mean(0)[:, None] + codes.std(0, correction=0)[:, None] * values, [
             f"{v:+.1f}σ" for v in values.tolist()
         ]
 

@@ -36,7 +36,8 @@ def importance_bounds(model: VAE, x: Tensor, levels: tuple[int, ...], generator:
     """
     *inner, samples = levels
     q, prior = model.encode(x), model.latent.prior(x)
-    block = inner[-1] if inner else min(samples, 1000)
+    group = inner[-1] if inner else 1
+    block = group * max(1, 1000 // group)
     sums = x.new_zeros(len(levels), len(x))
     total = x.new_full((len(x),), -math.inf)
     for start in range(0, samples, block):

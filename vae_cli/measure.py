@@ -11,7 +11,7 @@ from vae_cli import codes, evaluate, marginal, probe
 from vae_cli.data import Data, Split
 from vae_cli.distributions import Bernoulli
 from vae_cli.evaluate import standard_error
-from vae_cli.pictures import Subject
+from vae_cli.view import Subject
 
 NATS = "nats/image"
 
@@ -29,7 +29,8 @@ Figures = dict[str, Figure]
 
 def mean(values: Tensor, meaning: str, unit: str = NATS) -> Figure:
     """Of one value an image, [N]."""
-    return Figure(values.mean().item(), unit, len(values), standard_error(values), meaning)
+    error = standard_error(values) if len(values) > 1 else None
+    return Figure(values.mean().item(), unit, len(values), error, meaning)
 
 
 def progress(title: str, total: int, unit: str) -> Any:
@@ -128,7 +129,7 @@ def code(subject: Subject, q: Any, seed: int) -> tuple[Figures, codes.Bits | Non
 
 
 def usefulness(subject: Subject, images: int, epochs: int) -> Figures:
-    """Classifiers on code means and on pixels, trained on the first training images, tested on the test images."""
+    """Classifiers on code means and on pixels, trained on some training images, tested on the test images."""
     vae, data = subject.vae, subject.data
 
     def examples(split: Split) -> tuple[Tensor, Tensor, Any]:
@@ -136,7 +137,8 @@ def usefulness(subject: Subject, images: int, epochs: int) -> Figures:
         pixels = torch.cat(list(evaluate.chunks(data, split, 4096, subject.like)))
         return pixels, marginal.posterior(vae, data, split).mean, split.labels.cpu().numpy()
 
-    train, test = examples(data.train.take(images)), examples(data.test)
+    chosen = torch.randperm(len(data.train.images), generator=Generator().manual_seed(0))[:images]
+    train, test = examples(data.train.pick(chosen)), examples(data.test)
     figures, n = {}, len(test[2])
     classifiers = {"logistic": probe.logistic_regression, "neighbours": probe.nearest_neighbours}
     with progress("probes", 4, "classifier") as bar:

@@ -1,7 +1,5 @@
 """What there is to see in a trained model: which images answer which question."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,56 +7,14 @@ import torch
 from torch import Generator, Tensor
 
 from vae_cli import plots
-from vae_cli.codes import Bits, class_means
+from vae_cli.codes import class_means
 from vae_cli.data import Data
-from vae_cli.latents import Posterior
 from vae_cli.model import VAE
+from vae_cli.view import View
 
 COLUMNS = 10  # images in a row of reconstructions and samples
 TRAVERSED_UNITS = 32  # the ones with the highest rates
 WALKS = 5  # interpolations where none are asked for
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A trained model beside its data, and what is asked of it."""
-
-    vae: VAE
-    data: Data
-    metrics: Sequence[dict[str, Any]] = ()  # of metrics.jsonl
-    pairs: Sequence[tuple[int, int]] = ()  # test images between which to walk
-    anomaly: str | None = None
-
-    @property
-    def like(self) -> Tensor:
-        return next(self.vae.parameters())
-
-    @property
-    def labels(self) -> Tensor | None:
-        return self.data.test.labels
-
-    def images(self, indices: Tensor) -> Tensor:
-        """Test images [n, D]."""
-        chosen = self.data.test.images[indices.to(self.data.test.images.device)]
-        return self.data.pixels(chosen.to(self.like.device), self.like.dtype)
-
-    def generator(self) -> Generator:
-        return Generator(self.like.device).manual_seed(0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class View(Subject):
-    """What was measured on its N test images, as far as pictures show it."""
-
-    q: Posterior  # [N, K]
-    rates: Tensor  # [K], nats
-    active: Tensor  # [K], whether a unit is active
-    scores: Tensor  # [N], log p(x); of a plain auto-encoder, log p(x|z)
-    score_name: str
-    levels: dict[int, float] = field(default_factory=dict)  # number of samples → bound
-    exact: float | None = None  # mean log p(x), enumerated
-    bits: Bits | None = None
-    anomaly_scores: Tensor | None = None  # log p(x), [M]
 
 
 # While training and after it.
@@ -173,6 +129,7 @@ def all_codes(view: View, path: Path) -> None:
     _save(view, path, view.vae.generate(codes), columns, title, row_labels=rows, column_labels=names)
 
 
+@torch.no_grad()
 def walks(view: View) -> list[tuple[str, Tensor]]:
     """Name and codes [T, K] of each walk: between the test images asked for, else between neighbouring classes'
     means, else between the first test images."""
@@ -209,7 +166,7 @@ def interpolations(view: View, path: Path) -> None:
 def traversals(view: View, path: Path) -> None:
     latent, base = view.vae.latent, view.vae.encode(view.images(torch.tensor([0]))).mode[0]
     values, names = latent.steps(view.q.mean)
-    weight = view.rates if latent.has_density else view.q.mean.std(0)
+    weight = view.rates if latent.has_density else view.q.mean.std(0, correction=0)
     unit = "nats" if latent.has_density else "σ"
     units = weight.argsort(descending=True)[:TRAVERSED_UNITS].tolist()
     rows = []
@@ -226,7 +183,7 @@ def traversals(view: View, path: Path) -> None:
         )
         names = [*names, "difference"]
     columns = len(names)
-    magnify = plots.magnification(columns, shape[-1], 260 if columns == 3 else 840)
+    magnify = plots.magnification(columns, shape[-1], 260 if columns == 3 else 1000)
     labels = [f"unit {k}: {weight[k]:.2f} {unit}" for k in units]
     what = "each bit off and on, and what it changes" if latent.is_binary else "each unit alone moved"
     title = f"Around test image 0's code, {what}; " + ("by rate" if latent.has_density else "by spread")

@@ -52,9 +52,9 @@ def signed(difference: Tensor) -> Tensor:
     return difference.new_tensor(colours[..., :3]).movedim(-1, 1)
 
 
-def magnification(columns: int, width: int, target: int = 840) -> int:
-    """The whole factor that brings a grid near `target` pixels of width."""
-    return max(1, round(target / (columns * (width + 1))))
+def magnification(columns: int, width: int, target: int = 1000) -> int:
+    """The whole factor that brings a grid near `target` pixels of width; at most 8."""
+    return min(8, max(1, round(target / (columns * (width + 1)))))
 
 
 def save(
@@ -73,12 +73,14 @@ def save(
     top, bottom, right = 0.12 + 0.2 * lines, 0.3 if any(column_labels) else 0.1, 0.15
     left = 0.2 + 0.075 * max(map(len, row_labels), default=0)
     height, width = (side / DPI for side in picture.shape[:2])
-    total_width, total_height = max(width + left + right, 0.085 * longest), height + top + bottom
+    total_width = max(width + left + right, 0.085 * longest)
+    total_height = height + top + bottom
     rows, columns = len(row_labels), len(column_labels)
     with rc_context(STYLE | {"axes.grid": False}):
         figure = Figure((total_width, total_height), dpi=DPI)
+        start = max(left, (total_width - width) / 2)  # centred below a title that is wider
         axes = figure.add_axes(
-            (left / total_width, bottom / total_height, width / total_width, height / total_height)
+            (start / total_width, bottom / total_height, width / total_width, height / total_height)
         )
         axes.imshow(picture, interpolation="nearest", aspect="auto")
         axes.set_xticks([(i + 0.5) * picture.shape[1] / columns for i in range(columns)], column_labels)

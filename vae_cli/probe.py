@@ -57,7 +57,11 @@ def pixel_classifier(
     generator = Generator(x.device).manual_seed(0)
     with torch.random.fork_rng(devices=[x.device] if x.device.type == "cuda" else []):
         torch.manual_seed(0)
-        layers = nn.Linear(x.shape[-1], 1000), nn.ReLU(), nn.Linear(1000, int(labels.max()) + 1)
+        layers = (
+            nn.Linear(x.shape[-1], 1000),
+            nn.ReLU(),
+            nn.Linear(1000, int(max(labels.max(), test_labels.max())) + 1),
+        )
         model = nn.Sequential(*layers).to(x.device, x.dtype)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.5)
     for _ in range(epochs):

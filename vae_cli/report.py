@@ -13,6 +13,10 @@ from vae_cli.state import Experiment
 log = logging.getLogger("vae_cli")
 
 SAMPLE_SIDE = 20  # samples.png is 20 × 20
+CROSS_ENTROPY = (
+    "likelihood=bernoulli on grey pixels: the figures are a cross-entropy, not a likelihood; comparable among "
+    "themselves alone (a density for grey pixels: likelihood=continuous_bernoulli)"
+)
 
 
 def draw(parts: Experiment, folder: Path) -> None:
@@ -58,10 +62,7 @@ def announce(parts: Experiment, folder: Path, step: int) -> None:
     if step:
         log.info("resumed   at step %d", step)
     if parts.model.likelihood.is_discrete and not is_binary(data):
-        log.warning(
-            "likelihood=bernoulli on grey pixels: the figures are a cross-entropy, not a likelihood; comparable among "
-            "themselves alone (a density for grey pixels: likelihood=continuous_bernoulli)"
-        )
+        log.warning(CROSS_ENTROPY)
     if not parts.model.latent.has_density:
         log.warning(
             "latent=deterministic has no likelihood: elbo is minus the distortion, no bound, and nll is not given"

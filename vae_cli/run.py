@@ -20,7 +20,7 @@ from torch import Generator
 from tqdm import tqdm
 
 from vae_cli import __version__, checkpoint, evaluate, marginal
-from vae_cli.config import build
+from vae_cli.build import build
 from vae_cli.errors import Diverged, Interrupted, UserError
 from vae_cli.journal import Journal
 from vae_cli.report import announce, draw, report

@@ -9,7 +9,8 @@ import torch
 from torch import Generator, Tensor
 
 from vae_cli import checkpoint as checkpoints
-from vae_cli.config import accept, build_model, choose_device, saved_config
+from vae_cli.build import build_model, choose_device
+from vae_cli.config import accept, saved_config
 from vae_cli.errors import UserError
 from vae_cli.latents import Posterior
 from vae_cli.marginal import importance_bounds
@@ -41,7 +42,7 @@ class Trained(NamedTuple):
     @torch.no_grad()
     def decode(self, codes: Images) -> Tensor:
         """The mean image of p(x|z) of each code [N, K]."""
-        z = torch.as_tensor(codes).to(next(self.vae.parameters()))
+        z = _tensor(codes).to(next(self.vae.parameters()))
         if z.shape[-1] != self.vae.latent.code_size:
             raise ValueError(f"codes have {z.shape[-1]} units, the model has {self.vae.latent.code_size}")
         return self.vae.generate(z).unflatten(-1, self.shape)
@@ -74,7 +75,7 @@ class Trained(NamedTuple):
         )
 
     def _vectors(self, images: Images) -> Tensor:
-        stored = torch.as_tensor(images)
+        stored = _tensor(images)
         channels, height, width = self.shape
         allowed = [self.shape, (math.prod(self.shape),)] + ([(height, width)] if channels == 1 else [])
         if tuple(stored.shape[1:]) not in allowed:
@@ -82,6 +83,11 @@ class Trained(NamedTuple):
             raise ValueError(f"images have shape {list(stored.shape)}; needed is {names}")
         x = stored.flatten(1).to(next(self.vae.parameters()))
         return x if stored.is_floating_point() or stored.dtype == torch.bool else x * self.scale
+
+
+def _tensor(array: Images) -> Tensor:
+    """Arrays are copied: torch warns of those that it may not write."""
+    return array if isinstance(array, Tensor) else torch.from_numpy(np.array(array))
 
 
 def load(run_folder: str | Path, checkpoint: str = "best", device: str = "auto") -> Trained:

@@ -28,7 +28,8 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 from torchvision.datasets import MNIST
 from torchvision.transforms import ToTensor
 
-from vae_cli.config import accept, build, config_folder
+from vae_cli.build import build
+from vae_cli.config import accept, config_folder
 from vae_cli.data import batches, epoch_order
 from vae_cli.state import Experiment, State, train_step
 from vae_cli.train import Trainer

@@ -7,14 +7,15 @@ import os
 import time
 from typing import Any
 
-from vae_cli import cli, config
+from vae_cli import cli
 
 
 def main() -> None:
-    build = config.build
+    accept = cli.accept
 
-    def build_and_watch(*args: Any) -> Any:
-        from vae_cli import train  # vae_cli.run has it already
+    def accept_and_watch(*args: Any) -> Any:
+        config = accept(*args)
+        from vae_cli import train  # what vae-train imports next anyway
 
         step = train.train_step
 
@@ -24,9 +25,9 @@ def main() -> None:
             os._exit(0)
 
         train.train_step = first
-        return build(*args)
+        return config
 
-    config.build = build_and_watch
+    cli.accept = accept_and_watch
     cli.train()
 
 

@@ -22,6 +22,11 @@ class Split(NamedTuple):
     def take(self, n: int) -> "Split":
         return Split(self.images[:n], None if self.labels is None else self.labels[:n])
 
+    def pick(self, indices: Tensor) -> "Split":
+        """By indices or by a mask, [N]."""
+        i = indices.to(self.images.device)
+        return Split(self.images[i], None if self.labels is None else self.labels[i])
+
     def to(self, device: torch.device) -> "Split":
         return Split(self.images.to(device), None if self.labels is None else self.labels.to(device))
 
@@ -64,8 +69,7 @@ class Data(NamedTuple):
         """All splits without the images of these classes, for a model that is to find them unlikely."""
 
         def keep(split: Split) -> Split:
-            kept = ~torch.isin(split.labels, torch.tensor(classes))  # type: ignore[arg-type]
-            return Split(split.images[kept], split.labels[kept])  # type: ignore[index]
+            return split.pick(~torch.isin(split.labels, torch.tensor(classes)))  # type: ignore[arg-type]
 
         if not classes:
             return self

@@ -1,0 +1,122 @@
+"""Train and evaluate every preset, and fill the README's table "Expected and ours" from what they leave.
+
+Runs lie in outputs/reproduce/PRESET/seed_N. What has finished is not trained again, what is evaluated is not evaluated
+again: an interrupted call goes on where it was. Wants real MNIST in data.root (default $VAE_CLI_DATA).
+"""
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+RUNS = ROOT / "outputs/reproduce"
+BEGIN, END = "<!-- make reproduce: begin -->\n", "<!-- make reproduce: end -->\n"
+SEEDS = {
+    "aevb_bernoulli": 3,
+    "aevb_unit_gaussian": 3,
+    "aevb_gaussian": 3,
+    "bernoulli_squares_best": 3,
+}  # else one
+EVALUATION = ["nll_samples=1000", "test_images=2000"]
+LINES = re.compile(r"# Expected: (.*?)\n(?:# (?:Source|Not copied)|defaults:)", re.DOTALL)
+
+Json = dict[str, Any]
+
+
+def expected(preset: str) -> str:
+    """The comment of the preset's file."""
+    found = LINES.search((ROOT / f"configs/experiment/{preset}.yaml").read_text())
+    assert found, preset
+    return " ".join(found[1].replace("\n#", " ").split()).rstrip(".")
+
+
+def command(program: str, *arguments: str) -> bool:
+    print("+", program, *arguments, flush=True)
+    return subprocess.run([Path(sys.executable).with_name(program), *arguments], cwd=ROOT).returncode == 0
+
+
+def reproduce(preset: str, seed: int) -> None:
+    """A failure is left for the table to say."""
+    folder = RUNS / preset / f"seed_{seed}"
+    run = folder / "summary.json"
+    if not run.exists() or json.loads(run.read_text())["status"] not in ("finished", "diverged"):
+        command("vae-train", f"experiment={preset}", f"seed={seed}", f"hydra.run.dir={folder}")
+    if not (folder / "evaluation/summary.json").exists() and (folder / "checkpoints").exists():
+        classifier = [] if preset == "journal_club_vae" else ["classifier_epochs=0"]
+        command("vae-eval", f"run={folder}", *EVALUATION, *classifier)
+
+
+def read(preset: str) -> list[tuple[Json, Json, list[Json]]]:
+    """Summary, figures and metrics of each seed."""
+    found = []
+    for folder in sorted((RUNS / preset).glob("seed_*")):
+        evaluation = folder / "evaluation/summary.json"
+        figures = json.loads(evaluation.read_text())["figures"] if evaluation.exists() else {}
+        metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        found.append((json.loads((folder / "summary.json").read_text()), figures, metrics))
+    return found
+
+
+def spread(values: list[float], digits: int = 2) -> str:
+    """One value, or mean ± standard deviation over seeds."""
+    text = f"{mean(values):.{digits}f}"
+    return text if len(values) == 1 else f"{text} ± {stdev(values):.{digits}f}"
+
+
+def ours(seeds: list[tuple[Json, Json, list[Json]]]) -> str:
+    statuses = [summary["status"] for summary, *_ in seeds]
+    said = [] if set(statuses) == {"finished"} else [", ".join(statuses)]
+    tables = [figures for _, figures, _ in seeds if figures]
+    for name, digits in (("nll_exact", 2), ("nll", 2), ("gap", 2), ("rate", 2), ("distortion", 2), ("active_units", 0),
+                         ("code_logistic", 3), ("classifier_loss", 4), ("classifier_accuracy", 4)):  # fmt: skip
+        values = [table[name]["value"] for table in tables if name in table]
+        if not values:
+            continue
+        error = tables[0][name]["standard_error"]
+        own = f" (± {error:.3f})" if name in ("nll", "nll_exact") and len(values) == 1 else ""
+        said.append(f"{name.replace('_', ' ')} {spread(values, digits)}{own}")
+    losses = [[line["epoch_loss"] for line in metrics if "epoch_loss" in line] for *_, metrics in seeds]
+    if min(map(len, losses)) == 3:  # the three-epoch presets state training losses
+        said.insert(0, "training loss " + ", ".join(spread([run[i] for run in losses]) for i in range(3)))
+    variances = [
+        [line["gradient_variance"] for line in metrics if "gradient_variance" in line]
+        for *_, metrics in seeds
+    ]
+    if all(variances):
+        said.append(f"gradient variance in the last epoch {variances[0][-1]:,.0f}")
+    return "; ".join(said)
+
+
+def table(presets: list[str]) -> str:
+    rows = ["| `experiment=` | seeds | expected | ours |", "|---|---|---|---|"]
+    for preset in presets:
+        if seeds := read(preset):
+            rows.append(f"| `{preset}` | {len(seeds)} | {expected(preset)} | {ours(seeds)} |")
+        else:
+            rows.append(f"| `{preset}` | 0 | {expected(preset)} | not run |")
+    return "\n".join(rows) + "\n"
+
+
+def main() -> None:
+    every = sorted(file.stem for file in (ROOT / "configs/experiment").glob("*.yaml"))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("presets", nargs="*", default=every, help="all by default")
+    parser.add_argument(
+        "--table-only", action="store_true", help="write the table from the runs that are there"
+    )
+    chosen = parser.parse_args()
+    for preset in [] if chosen.table_only else chosen.presets:
+        for seed in range(SEEDS.get(preset, 1)):
+            reproduce(preset, seed)
+    readme = ROOT / "README.md"
+    before, rest = readme.read_text().split(BEGIN)
+    readme.write_text(before + BEGIN + table(every) + END + rest.split(END)[1])
+
+
+if __name__ == "__main__":
+    main()
