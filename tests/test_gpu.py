@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 
 from vae_cli.build import build
-from vae_cli.config import accept, config_folder
+from vae_cli.config import accept, accept_evaluation, config_folder
 from vae_cli.data import batches, epoch_order
+from vae_cli.publish import evaluate
 from vae_cli.run import run
 from vae_cli.state import State, train_step
 
@@ -64,3 +66,28 @@ def test_a_run_and_its_resumption(tmp_path: Path):
     run(configured("device=cuda", "epochs=1", "nll_samples=5"), tmp_path, progress=False)
     run(configured("device=cuda", "epochs=2", "nll_samples=5"), tmp_path, resume=True, progress=False)
     assert (tmp_path / "figures/samples.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("latent", ["gaussian", "bernoulli"])
+def test_a_run_is_evaluated_alike_on_both_devices(latent, tmp_path):
+    """What needs no draw agrees to rounding, estimates within 4 standard errors."""
+    config = configured(f"latent={latent}", "latent.code_size=6", "epochs=2", "device=cpu")
+    run(config, tmp_path, progress=False)
+    (tmp_path / ".hydra").mkdir()
+    OmegaConf.save(OmegaConf.create(config), tmp_path / ".hydra/config.yaml")
+    figures = {}
+    for device in ("cpu", "cuda"):
+        with initialize_config_dir(str(config_folder()), version_base="1.3"):
+            cfg = compose("eval", [f"run='{tmp_path}'", f"device={device}", "nll_samples=100", "samples=5"])
+        figures[device] = evaluate(accept_evaluation(cfg), [])["figures"]
+    drawn = set(figures["cpu"]) - {
+        "rate",
+        "nll_exact",
+        "inference_gap",
+        "active_units",
+        "entropy",
+        "distinct_codes",
+    }
+    for name, here in figures["cpu"].items():
+        error = 4 * (here["standard_error"] or 0.0) if name in drawn else 0.0
+        assert figures["cuda"][name]["value"] == pytest.approx(here["value"], rel=1e-3, abs=error), name

@@ -71,7 +71,7 @@ def save(
 
     lines, longest = title.count("\n") + 1, max(map(len, title.split("\n")))
     top, bottom, right = 0.12 + 0.2 * lines, 0.3 if any(column_labels) else 0.1, 0.15
-    left = 0.2 + 0.075 * max(map(len, row_labels), default=0)
+    left = 0.15 + 0.075 * max(map(len, row_labels), default=0)
     height, width = (side / DPI for side in picture.shape[:2])
     total_width = max(width + left + right, 0.085 * longest)
     total_height = height + top + bottom

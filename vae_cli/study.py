@@ -74,6 +74,10 @@ def study(settings: Settings) -> Study:
     other = None
     if settings["anomaly"]:
         other = _limited(anomalies.load(settings["anomaly"], model, config), settings).to(device, "auto")
+        if model.vae.likelihood.is_discrete and is_binary(data) and not is_binary(other):
+            notices.append(
+                f"anomaly={settings['anomaly']} has grey pixels, the run is black and white: one look tells them apart"
+            )
     subject = Subject(
         model.vae, data.to(device, "auto"), _metrics(folder), settings["interpolate"], settings["anomaly"]
     )
