@@ -263,10 +263,10 @@ def test_magnification_is_whole_and_brings_grids_near_their_width():
     for columns in (1, 3, 10, 20, 400):
         for width in (1, 24, 28, 500):
             factor = plots.magnification(columns, width, 840)
-            assert isinstance(factor, int) and 1 <= factor <= 8
-            assert factor in (1, 8) or abs(factor * columns * (width + 1) - 840) <= columns * (width + 1) / 2
+            assert isinstance(factor, int) and 1 <= factor <= 4
+            assert factor in (1, 4) or abs(factor * columns * (width + 1) - 840) <= columns * (width + 1) / 2
     assert plots.magnification(20, 28, 840) == 1 and plots.magnification(3, 24, 260) == 3
-    assert plots.magnification(1, 28) == 8  # one image is not blown up
+    assert plots.magnification(1, 28) == 4  # one image is not blown up
 
 
 def test_what_a_bit_does_not_change_is_white_in_the_difference_column(monkeypatch, tmp_path):

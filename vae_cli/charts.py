@@ -42,7 +42,10 @@ def rates(view: View, path: Path) -> None:
             if here.any():
                 axes.bar(places[here], values[here], color=colour, label=f"{name}: {here.sum()}")
         if len(values) <= 50:
-            axes.set_xticks(places, order.tolist(), fontsize=7 if len(values) > 25 else 9)
+            crowded = len(values) > 25
+            axes.set_xticks(
+                places, order.tolist(), fontsize=7 if crowded else 9, rotation=90 if crowded else 0
+            )
         axes.set(xlabel="unit, sorted", ylabel="KL(q(z|x) ‖ p(z)), mean over images / nats")
         axes.margins(y=0.2)  # room for the legend
         axes.legend()
@@ -88,9 +91,9 @@ def curves(view: View, path: Path) -> None:
     ) as panels:
         for axes, term in zip(panels, ("elbo", "rate", "distortion"), strict=True):
             for i, split in enumerate(("train", "validation")):
-                points = series.get((term, split), [])
-                axes.plot(*zip(*points, strict=True) if points else ([], []), color=plots.PALETTE[i], label=split,
-                          marker="." if len(points) < 40 else None)  # fmt: skip
+                if points := series.get((term, split)):
+                    marker = "." if len(points) < 40 else None
+                    axes.plot(*zip(*points, strict=True), color=plots.PALETTE[i], label=split, marker=marker)
             if term == "elbo" and view.data.entropy is not None:
                 plots.floor(axes, -view.data.entropy, f"−entropy {-view.data.entropy:.2f}")
             axes.set(title=term, xlabel="epoch", ylabel="nats per image")

@@ -183,7 +183,8 @@ def traversals(view: View, path: Path) -> None:
         )
         names = [*names, "difference"]
     columns = len(names)
-    magnify = plots.magnification(columns, shape[-1], 260 if columns == 3 else 1000)
+    by_height = plots.magnification(len(units), shape[-2], 1600)
+    magnify = min(plots.magnification(columns, shape[-1], 260 if columns == 3 else 1000), by_height)
     labels = [f"unit {k}: {weight[k]:.2f} {unit}" for k in units]
     what = "each bit off and on, and what it changes" if latent.is_binary else "each unit alone moved"
     title = f"Around test image 0's code, {what}; " + ("by rate" if latent.has_density else "by spread")

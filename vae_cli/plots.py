@@ -53,8 +53,8 @@ def signed(difference: Tensor) -> Tensor:
 
 
 def magnification(columns: int, width: int, target: int = 1000) -> int:
-    """The whole factor that brings a grid near `target` pixels of width; at most 8."""
-    return min(8, max(1, round(target / (columns * (width + 1)))))
+    """The whole factor that brings a grid near `target` pixels of width; at most 4."""
+    return min(4, max(1, round(target / (columns * (width + 1)))))
 
 
 def save(

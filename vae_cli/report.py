@@ -95,3 +95,4 @@ def report(summary: dict[str, Any], folder: Path) -> None:
     for file in ("figures/samples.png", "figures/reconstructions.png", "summary.json"):
         log.info("  %s", folder / file)
     log.info("  curves: tensorboard --logdir %s", folder)
+    log.info("  more:   vae-eval run=%s", folder)
