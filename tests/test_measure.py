@@ -194,10 +194,12 @@ def test_the_pixel_classifier_is_trained_on_training_and_validation_images():
         for name in ("images", "labels")
     )
     test = of.data.test.images.float(), of.data.test.labels
-    loss, accuracy = probe.pixel_classifier((images.float(), labels), test, 3, lambda n: None)
+    losses, correct = probe.pixel_classifier((images.float(), labels), test, 3, lambda n: None)
+    loss, accuracy = losses.mean().item(), correct.mean().item()
     assert figures["classifier_loss"].value == pytest.approx(loss, rel=1e-5)
     assert figures["classifier_accuracy"].value == pytest.approx(accuracy)
     assert figures["classifier_accuracy"].standard_error == pytest.approx(probe.accuracy_error(accuracy, N))
+    assert figures["classifier_loss"].standard_error == pytest.approx(losses.std().item() / N**0.5, rel=1e-4)
     assert "170 images" in figures["classifier_loss"].meaning
 
 

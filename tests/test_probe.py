@@ -91,40 +91,47 @@ def toy(n: int, seed: int, dtype: torch.dtype = torch.float32) -> tuple[Tensor, 
     return (torch.eye(4)[labels] + 0.1 * torch.randn(n, 4, generator=generator)).to(dtype), labels
 
 
+def classified(train, test, epochs: int, tick=lambda n: None) -> tuple[float, float]:
+    """Mean loss and accuracy."""
+    loss, correct = pixel_classifier(train, test, epochs, tick)
+    assert loss.shape == correct.shape == test[1].shape
+    return loss.mean().item(), correct.mean().item()
+
+
 def test_the_pixel_classifier_learns_and_tells_of_each_epoch():
     """From about log 4 nats at chance to few; loss and accuracy are of the test images."""
     ticks = []
-    before, _ = pixel_classifier(toy(600, 0), toy(200, 1), 0, ticks.append)
-    loss, accuracy = pixel_classifier(toy(600, 0), toy(200, 1), 20, ticks.append)
+    before, _ = classified(toy(600, 0), toy(200, 1), 0, ticks.append)
+    loss, accuracy = classified(toy(600, 0), toy(200, 1), 20, ticks.append)
     assert ticks == [1] * 20
     assert before == pytest.approx(math.log(4), abs=0.3)
     assert loss < 0.1 and accuracy == 1.0
     x, labels = toy(200, 1)
-    assert pixel_classifier(toy(600, 0), (x, (labels + 1) % 4), 5, ticks.append)[1] == 0.0
+    assert classified(toy(600, 0), (x, (labels + 1) % 4), 5, ticks.append)[1] == 0.0
 
 
 def test_the_pixel_classifier_is_deterministic_and_leaves_torchs_generator_alone():
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    first = pixel_classifier(toy(300, 0), toy(100, 1), 2, lambda n: None)
+    first = classified(toy(300, 0), toy(100, 1), 2)
     assert torch.equal(before, torch.get_rng_state())
     torch.manual_seed(6)
-    assert pixel_classifier(toy(300, 0), toy(100, 1), 2, lambda n: None) == first
-    assert pixel_classifier(toy(300, 2), toy(100, 1), 2, lambda n: None) != first
+    assert classified(toy(300, 0), toy(100, 1), 2) == first
+    assert classified(toy(300, 2), toy(100, 1), 2) != first
 
 
 def test_the_pixel_classifier_standardizes_by_the_training_set():
     """Grey levels of 0 … 255 or of 0 … 1 make no difference, neither does an offset."""
     (x, labels), (test, test_labels) = toy(300, 0, torch.float64), toy(100, 1, torch.float64)
-    plain = pixel_classifier((x, labels), (test, test_labels), 3, lambda n: None)
-    scaled = pixel_classifier((255 * x + 7, labels), (255 * test + 7, test_labels), 3, lambda n: None)
+    plain = classified((x, labels), (test, test_labels), 3)
+    scaled = classified((255 * x + 7, labels), (255 * test + 7, test_labels), 3)
     assert scaled == pytest.approx(plain, rel=1e-9)
 
 
 def test_the_pixel_classifier_takes_images_that_are_all_the_same():
     """Nothing can be told apart: the loss is finite and the accuracy that of one answer."""
     x, (_, labels) = torch.full((50, 4), 0.5), toy(50, 0)
-    loss, accuracy = pixel_classifier((x, labels), (x, labels), 2, lambda n: None)
+    loss, accuracy = classified((x, labels), (x, labels), 2)
     assert math.isfinite(loss)
     assert accuracy in [count / 50 for count in labels.bincount().tolist()]
 

@@ -9,7 +9,6 @@ from tqdm import tqdm
 
 from vae_cli import codes, evaluate, marginal, probe
 from vae_cli.data import Data, Split
-from vae_cli.distributions import Bernoulli
 from vae_cli.evaluate import standard_error
 from vae_cli.view import Subject
 
@@ -38,63 +37,65 @@ def progress(title: str, total: int, unit: str) -> Any:
 
 
 def likelihood(subject: Subject, samples: int, exact: bool, seed: int) -> tuple[Figures, dict[str, Any]]:
-    """The bound, its terms and log p(x); and what pictures show of them."""
-    vae, data = subject.vae, subject.data
-    terms = evaluate.per_image(vae, data, data.test, seed=seed)
+    """The bound, its terms and log p(x); and what a View shows of them."""
+    terms = evaluate.per_image(subject.vae, subject.data, subject.data.test, seed=seed)
     active = evaluate.active_units(terms.means)
-    figures: Figures = {}
     view: dict[str, Any] = {"rates": terms.rates.mean(0), "active": active}
-    if not vae.latent.has_density:
-        view |= {"scores": -terms.distortion, "score_name": "log p(x|z)"}
-        figures["distortion"] = mean(terms.distortion, "−log p(x|z) at the code of each image")
+    if subject.vae.latent.has_density:
+        figures, more = _bounds(subject, terms.rates.sum(-1), samples, exact, seed)
     else:
-        levels = marginal.nested_levels(samples)
-        with progress(f"log p(x), {samples:,} samples", len(data.test.images), "image") as bar:
-            bounds = marginal.log_likelihood(vae, data, data.test, levels, bar.update, seed)
-        rate, log_px = terms.rates.sum(-1), bounds[-1]
-        view |= {
-            "scores": log_px,
-            "score_name": "log p(x)",
-            "levels": dict(zip(levels, bounds.mean(-1).tolist(), strict=True)),
-        }
-        name = "−log p(x), importance-sampled" if samples > 1 else "−elbo"
-        figures["nll"] = mean(-log_px, f"{name}, {samples:,} samples: an upper bound in expectation")
-        if exact:
-            figures |= _exact(subject, log_px, view)
-        if data.entropy is not None:
-            best, how = (figures["nll_exact"], "exact nll") if exact else (figures["nll"], "nll")
-            n = len(data.test.images)
-            figures["entropy"] = Figure(
-                data.entropy, NATS, n, None, "of the data's distribution: no model can be below"
-            )
-            figures["gap"] = Figure(
-                best.value - data.entropy, NATS, n, best.standard_error, f"{how} − entropy"
-            )
-        figures["elbo"] = mean(bounds[0], f"−(rate + distortion), hard codes, {samples:,} samples an image")
-        figures["rate"] = mean(rate, "KL(q(z|x) ‖ p(z))")
-        figures["distortion"] = mean(-bounds[0] - rate, "−E_q[log p(x|z)]")
-        for k, values in zip(levels[1:-1], bounds[1:-1], strict=True):
-            figures[f"bound_{k}"] = mean(values, f"bound on log p(x) from {k:,} samples")
+        figures = {"distortion": mean(terms.distortion, "−log p(x|z) at the code of each image")}
+        more = {"scores": -terms.distortion, "score_name": "log p(x|z)"}
     figures["active_units"] = Figure(
         int(active.sum()), "units", len(active), None,
         f"of {len(active)}: posterior mean varies by more than {evaluate.ACTIVE_VARIANCE} (Burda et al., 2016); n counts units",
     )  # fmt: skip
-    return figures, view
+    return figures, view | more
 
 
-def _exact(subject: Subject, log_px: Tensor, view: dict[str, Any]) -> Figures:
+def _bounds(
+    subject: Subject, rate: Tensor, samples: int, exact: bool, seed: int
+) -> tuple[Figures, dict[str, Any]]:
     vae, data = subject.vae, subject.data
-    with progress("exact log p(x)", 2**vae.latent.code_size, "code") as bar:
-        exact = marginal.enumerate_codes(vae, data, data.test, bar.update)
-    view["exact"] = exact.log_likelihood.mean().item()
+    levels, n = marginal.nested_levels(samples), len(data.test.images)
+    with progress(f"log p(x), {samples:,} samples", n, "image") as bar:
+        bounds = marginal.log_likelihood(vae, data, data.test, levels, bar.update, seed)
+    elbo, log_px = bounds[0], bounds[-1]
+    shown = {"levels": dict(zip(levels, bounds.mean(-1).tolist(), strict=True))}
+    view = {"scores": log_px, "score_name": "log p(x)"} | shown
+    name = "−log p(x), importance-sampled" if samples > 1 else "−elbo"
+    how = f"{name}, {samples:,} samples: an upper bound in expectation"
+    figures = {"nll": mean(-log_px, how)}
+    if exact:
+        enumerated = _enumerated(subject, log_px)
+        figures |= enumerated
+        view["exact"] = -enumerated["nll_exact"].value
+    if data.entropy is not None:
+        best = "nll_exact" if exact else "nll"
+        gap, error = figures[best].value - data.entropy, figures[best].standard_error
+        figures["entropy"] = Figure(
+            data.entropy, NATS, n, None, "of the data's distribution: no model can be below"
+        )
+        figures["gap"] = Figure(gap, NATS, n, error, f"{best.replace('_', ' ')} − entropy")
+    return figures | {
+        "elbo": mean(elbo, f"−(rate + distortion), hard codes, {samples:,} samples an image"),
+        "rate": mean(rate, "KL(q(z|x) ‖ p(z))"),
+        "distortion": mean(-elbo - rate, "−E_q[log p(x|z)]"),
+        **{
+            f"bound_{k}": mean(bounds[i], f"bound on log p(x) from {k:,} samples")
+            for i, k in enumerate(levels[1:-1], 1)
+        },
+    }, view
+
+
+def _enumerated(subject: Subject, log_px: Tensor) -> Figures:
+    count = 2**subject.vae.latent.code_size
+    with progress("exact log p(x)", count, "code") as bar:
+        exact, elbo = marginal.enumerate_codes(subject.vae, subject.data, subject.data.test, bar.update)
     return {
-        "nll_exact": mean(
-            -exact.log_likelihood, f"−log p(x), all {2**vae.latent.code_size:,} codes enumerated"
-        ),
-        "inference_gap": mean(
-            exact.log_likelihood - exact.elbo, "KL(q(z|x) ‖ p(z|x)): what the encoder loses"
-        ),
-        "sampling_gap": mean(exact.log_likelihood - log_px, "exact − importance-sampled log p(x)"),
+        "nll_exact": mean(-exact, f"−log p(x), all {count:,} codes enumerated"),
+        "inference_gap": mean(exact - elbo, "KL(q(z|x) ‖ p(z|x)): what the encoder loses"),
+        "sampling_gap": mean(exact - log_px, "exact − importance-sampled log p(x)"),
     }
 
 
@@ -110,7 +111,7 @@ def code(subject: Subject, q: Any, seed: int) -> tuple[Figures, codes.Bits | Non
         ),
         "marginal_kl": mean(split.marginal_kl, "KL(q(z) ‖ p(z)); with I(x; z) it makes up the rate"),
     }
-    if not isinstance(q, Bernoulli):
+    if not vae.latent.is_binary:
         return figures, None
     bits = codes.bits(q)
     off_diagonal = bits.correlation - bits.correlation.diag().diag()
@@ -139,43 +140,40 @@ def usefulness(subject: Subject, images: int, epochs: int) -> Figures:
 
     chosen = torch.randperm(len(data.train.images), generator=Generator().manual_seed(0))[:images]
     train, test = examples(data.train.pick(chosen)), examples(data.test)
-    figures, n = {}, len(test[2])
-    classifiers = {"logistic": probe.logistic_regression, "neighbours": probe.nearest_neighbours}
+    figures: Figures = {}
+    n = len(test[2])
     with progress("probes", 4, "classifier") as bar:
-        for i, of in ((1, "code"), (0, "pixels")):
+        for i, of, inputs_of in ((1, "code", "code means"), (0, "pixels", "raw pixels")):
             inputs = [probe.Examples(split[i].double().cpu().numpy(), split[2]) for split in (train, test)]
-            for name, classify in classifiers.items():
-                accuracy = classify(*inputs)
+            for name, (classify, what) in probe.CLASSIFIERS.items():
+                meaning = f"{what} on {inputs_of}, {len(train[2]):,} training images"
+                figures[f"{of}_{name}"] = accuracy(classify(*inputs), n, meaning)
                 bar.update()
-                what = (
-                    "logistic regression" if name == "logistic" else f"{probe.NEIGHBOURS} nearest neighbours"
-                )
-                figures[f"{of}_{name}"] = Figure(
-                    accuracy, "accuracy", n, probe.accuracy_error(accuracy, n),
-                    f"{what} on {'code means' if of == 'code' else 'raw pixels'}, {len(train[2]):,} training images",
-                )  # fmt: skip
     return figures | (_pixel_classifier(subject, epochs) if epochs else {})
 
 
+def accuracy(value: float, n: int, meaning: str) -> Figure:
+    return Figure(value, "accuracy", n, probe.accuracy_error(value, n), meaning)
+
+
 def _pixel_classifier(subject: Subject, epochs: int) -> Figures:
-    data = subject.data
-    labels = torch.cat([s.labels for s in (data.train, data.validation) if s.labels is not None])
-    images = torch.cat([data.train.images, data.validation.images])
-    train, test = (data.pixels(i.to(subject.like.device), torch.float32) for i in (images, data.test.images))
-    assert data.test.labels is not None
-    with progress("pixel classifier", epochs, "epoch") as bar:
-        loss, accuracy = probe.pixel_classifier(
-            (train, labels.to(train.device)), (test, data.test.labels.to(test.device)), epochs, bar.update
+    data, like = subject.data, subject.like
+
+    def pixels_and_labels(*splits: Split) -> tuple[Tensor, Tensor]:
+        images, labels = (
+            torch.cat([s.images for s in splits]),
+            [s.labels for s in splits if s.labels is not None],
         )
-    n, what = (
-        len(test),
-        f"{train.shape[-1]} – 1000 – {int(labels.max()) + 1}, {len(train):,} images, {epochs} epochs, SGD (Journal Club talk)",
-    )
+        return data.pixels(images.to(like.device), torch.float32), torch.cat(labels).to(like.device)
+
+    train, test = pixels_and_labels(data.train, data.validation), pixels_and_labels(data.test)
+    with progress("pixel classifier", epochs, "epoch") as bar:
+        loss, correct = probe.pixel_classifier(train, test, epochs, bar.update)
+    classes, n = int(train[1].max()) + 1, len(loss)
+    what = f"{train[0].shape[-1]} – 1000 – {classes}, {len(train[0]):,} images, {epochs} epochs, SGD (Journal Club talk)"
     return {
-        "classifier_loss": Figure(loss, "nats/label", n, None, f"test cross-entropy of {what}"),
-        "classifier_accuracy": Figure(
-            accuracy, "accuracy", n, probe.accuracy_error(accuracy, n), f"of {what}"
-        ),
+        "classifier_loss": mean(loss, f"test cross-entropy of {what}", "nats/label"),
+        "classifier_accuracy": accuracy(correct.mean().item(), n, f"of {what}"),
     }
 
 
