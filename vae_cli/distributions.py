@@ -81,7 +81,7 @@ class Bernoulli(NamedTuple):
         return ((self.logits + noise) / temperature).sigmoid()
 
     def log_prob(self, value: Tensor) -> Tensor:
-        return value * self.logits - softplus(self.logits)
+        return (value * self.logits).sub_(softplus(self.logits))  # in place: one large temporary less
 
     def pairwise_log_prob(self, values: Tensor) -> Tensor:
         """log_prob of each of `values` [M, K] under each of these N distributions, summed over K → [M, N].

@@ -19,7 +19,7 @@ Figures = dict[str, float | int | list[float]]
 DECODED_ROWS = (
     1024  # images × samples decoded at once on a CPU: 3 MB per 784-pixel activation, near its caches
 )
-DECODED_PIXELS = 2**24  # rows × pixels: of images beyond 16,384 pixels fewer rows
+DECODED_PIXELS = 2**24  # rows × pixels: of images beyond 32,768 pixels fewer rows
 ACTIVE_VARIANCE = 0.01  # "Importance Weighted Autoencoders" (Burda et al., 2016), arXiv:1509.00519, 4.3
 
 
