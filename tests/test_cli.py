@@ -107,7 +107,7 @@ def test_a_run_leaves_its_run_folder(folder):
 
 
 def test_the_console_says_what_runs_and_what_came_out(run, folder):
-    """First device, data, model, code and folder; last the table, the files, the TensorBoard command."""
+    """First device, data, model, code and folder; last the table, the files, the commands that go on."""
     lines = run.stdout.splitlines()
     assert [line.split()[0] for line in lines[:5]] == ["device", "data", "model", "code", "folder"]
     assert "cpu" in lines[0] and "rectangles, 200/50/50 images of 1×24×24, entropy 10.037" in lines[1]
@@ -120,7 +120,8 @@ def test_the_console_says_what_runs_and_what_came_out(run, folder):
         assert shown[name] == pytest.approx(summary(folder)["test"][name], abs=6e-4)
     for file in ("samples.png", "reconstructions.png", "summary.json"):
         assert any(line.endswith(file) for line in table)
-    assert table[-1].endswith(f"tensorboard --logdir {folder}")
+    assert table[-2].endswith(f"tensorboard --logdir {folder}")
+    assert table[-1].endswith(f"vae-eval run={folder}")
     assert run.stderr == ""  # no bar where there is no terminal
 
 
