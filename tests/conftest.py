@@ -56,7 +56,7 @@ for line in sys.stdin:
             os.chdir(request["cwd"])
             program, *_ = sys.argv = request["arguments"]
             try:
-                {"vae-train": cli.train, "vae-eval": cli.evaluate}[program]()
+                {"vae-train": cli.train, "vae-eval": cli.evaluate, "vae-compare": cli.compare}[program]()
                 status = 0
             except SystemExit as end:
                 status = end.code or 0

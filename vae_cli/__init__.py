@@ -15,7 +15,9 @@ The reading order, each file importing only from those before it:
     errors → distributions → latents → likelihoods → estimators → networks → model → objective → data/ → schedules
     → evaluate → marginal → codes → probe → plots → view → pictures → charts → gallery → rules → keys → schema
     → checkpoint → journal → state → train → report → config → build → run
-    → trained → anomalies → measure → study → page → publish → cli
+    → trained → anomalies → measure → study → page → publish
+    → folders → members → sweep → compare → comparison_charts → comparison_gallery → comparison_page
+    → comparison → cli
 """
 
 from pathlib import Path

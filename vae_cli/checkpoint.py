@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from vae_cli.errors import UserError
 from vae_cli.schema import differences
 
@@ -55,6 +53,8 @@ def write_json(path: Path, value: object) -> None:
 
 def save(path: Path, state: Mapping[str, Any], config: dict[str, Any]) -> None:
     """`state` holds tensors, numbers, strings, lists and dictionaries of these, nothing else."""
+    import torch  # here and in load: vae-compare writes its JSON without it
+
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, "config": config, **state}, buffer)
     path.parent.mkdir(exist_ok=True)
@@ -66,6 +66,8 @@ def load(path: Path, config: dict[str, Any] | None = None) -> dict[str, Any]:
     differs from `config` in more than `epochs` (the differences are listed)."""
     if not path.exists():
         raise UserError(f"{path} does not exist: the run has no checkpoint yet; start it anew")
+    import torch
+
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a corrupt file can raise almost anything in torch's reader

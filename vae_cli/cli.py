@@ -22,9 +22,10 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from vae_cli.config import accept, accept_evaluation, config_folder, saved_config
+from vae_cli.config import accept, accept_comparison, accept_evaluation, config_folder, saved_config
 from vae_cli.errors import Diverged, UserError, nearest
-from vae_cli.keys import EVALUATION, GROUPS, RULES
+from vae_cli.folders import positional
+from vae_cli.keys import COMPARISON, EVALUATION, GROUPS, RULES
 
 log = logging.getLogger("vae_cli")
 T = TypeVar("T")
@@ -33,7 +34,11 @@ HYDRAS = (
     "help hydra-help version cfg resolve package run multirun shell-completion config-path config-name config-dir "
     "experimental-rerun info"
 )
-NAMES = {"vae-train": [*GROUPS, "experiment", *RULES], "vae-eval": list(EVALUATION)}
+NAMES = {
+    "vae-train": [*GROUPS, "experiment", *RULES],
+    "vae-eval": list(EVALUATION),
+    "vae-compare": list(COMPARISON),
+}
 PATHS = ("run", "anomaly", "data.root", "data.path")
 FLAGS = {f"--{flag}" for flag in HYDRAS.split()}
 TRACEBACKS = os.environ.get("HYDRA_FULL_ERROR") == "1"  # what the user asked for, before we set it
@@ -51,6 +56,12 @@ def train() -> None:
 def evaluate() -> None:
     """vae-eval"""
     _hydra("vae-eval", "eval", _evaluation, EVALUATION, "nll_samples=1000")
+
+
+def compare() -> None:
+    """vae-compare"""
+    sys.argv[1:] = positional(sys.argv[1:])
+    _hydra("vae-compare", "compare", _comparison, COMPARISON, "value=test.nll")
 
 
 def _hydra(
@@ -101,6 +112,21 @@ def _evaluation(cfg: DictConfig) -> None:
 
     if HydraConfig.get().mode == RunMode.RUN:
         _report("vae-eval", work)
+    else:
+        work()
+
+
+def _comparison(cfg: DictConfig) -> None:
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout, force=True)
+
+    def work() -> None:
+        settings = accept_comparison(cfg)
+        from vae_cli.comparison import compare  # numpy and matplotlib, after the settings were accepted
+
+        compare(settings)
+
+    if HydraConfig.get().mode == RunMode.RUN:
+        _report("vae-compare", work)
     else:
         work()
 

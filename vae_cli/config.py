@@ -15,7 +15,7 @@ from yaml import YAMLError
 
 from vae_cli.errors import UserError, nearest
 from vae_cli.keys import GROUPS
-from vae_cli.schema import check, check_evaluation, check_pair, differences
+from vae_cli.schema import check, check_comparison, check_evaluation, check_pair, differences
 
 
 def config_folder() -> Path:
@@ -73,6 +73,13 @@ def accept_evaluation(cfg: DictConfig) -> dict[str, Any]:
     """The settings of vae-eval as a checked plain dictionary. Needs no torch."""
     settings = _plain(OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"]))
     check_evaluation(settings)
+    return settings
+
+
+def accept_comparison(cfg: DictConfig) -> dict[str, Any]:
+    """The settings of vae-compare as a checked plain dictionary."""
+    settings = _plain(OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"]))
+    check_comparison(settings)
     return settings
 
 

@@ -75,7 +75,7 @@ class Journal:
         from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 
         self.writer.add_text("configuration", "".join(f"    {line}\n" for line in yaml.splitlines()))
-        plain = {key.removesuffix(".name"): value for key, value in flatten(config).items() if _compares(key)}
+        plain = {key.removesuffix(".name"): value for key, value in flatten(config).items() if compares(key)}
         texts = {k: v if isinstance(v, bool | int | float) else str(v) for k, v in plain.items()}
         self._write_raw(hparams_pb(texts, trial_id=name))
 
@@ -113,9 +113,9 @@ def _truncate(metrics: Path, step: int) -> None:
     write_atomically(metrics, "".join(kept).encode())
 
 
-def _compares(key: str) -> bool:
-    """Whether a key tells one run from another in the HPARAMS tab."""
-    technical = ("_target_", "estimators", "root")
+def compares(key: str) -> bool:
+    """Whether a key tells one run from another: in the HPARAMS tab, and as a column of vae-compare."""
+    technical = ("_target_", "estimators", "root", "resume")
     return not key.startswith("checkpoint.") and key.rpartition(".")[2] not in technical
 
 

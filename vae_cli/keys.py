@@ -1,4 +1,4 @@
-"""The keys of both commands and what each may be."""
+"""The keys of all commands and what each may be."""
 
 from vae_cli.rules import (
     FRACTION,
@@ -134,4 +134,13 @@ EVALUATION: dict[str, Rule] = {
     ),
     "interpolate": several(several(whole(0), 2)),
     "samples": whole(0),
+}
+
+COMPARISON: dict[str, Rule] = {
+    "folders": Rule("one folder or more: vae-compare FOLDER", lambda v: bool(v) and several(TEXT).accepts(v)),
+    "x": TEXT,
+    "y": optional(TEXT),
+    "value": TEXT,
+    "best": one_of("auto", "max", "min"),
+    "out": optional(TEXT),
 }

@@ -4,13 +4,17 @@ Colours: ten that readers with any colour vision can tell apart, "Accessible Col
 (Petroff, 2021), arXiv:2107.02270.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import Tensor
+
+if TYPE_CHECKING:  # vae-compare draws without the seconds that torch takes to be imported
+    from torch import Tensor
 
 PALETTE = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")  # fmt: skip
 STYLE: dict[Any, Any] = {
@@ -92,7 +96,9 @@ def save(
 
 
 @contextmanager
-def chart(path: Path, title: str, size: tuple[float, float] = (6.4, 4.0), panels: int = 1) -> Iterator[Any]:
+def chart(
+    path: Path, title: str, size: tuple[float, float] = (6.4, 4.0), panels: int = 1, rows: int = 1
+) -> Iterator[Any]:
     """A figure of so many inches whose axes (an array of them for several panels) the caller fills."""
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -102,7 +108,7 @@ def chart(path: Path, title: str, size: tuple[float, float] = (6.4, 4.0), panels
         figure = Figure(size, dpi=2 * DPI, layout="constrained")
         canvas = FigureCanvasAgg(figure)
         figure.suptitle(title)
-        yield figure.subplots(1, panels)
+        yield figure.subplots(rows, panels)
         canvas.print_png(path)
 
 

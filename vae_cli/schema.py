@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vae_cli.errors import UserError, nearest
-from vae_cli.keys import EVALUATION, GROUPS, PICTURES, PLAIN, RULES
+from vae_cli.keys import COMPARISON, EVALUATION, GROUPS, PICTURES, PLAIN, RULES
 from vae_cli.rules import Rule, is_whole
 
 
@@ -49,16 +49,26 @@ def check(config: Mapping[str, Any]) -> None:
 def check_evaluation(config: Mapping[str, Any]) -> None:
     """The same for the keys of vae-eval."""
     for key, value in flatten(config, rules=EVALUATION).items():
-        if key not in EVALUATION:
-            raise UserError(f"there is no key {key!r}{nearest(key, EVALUATION)}")
         if key == "pictures" and isinstance(value, list):
             for name in value:
                 if name not in PICTURES:
                     raise UserError(
                         f"there is no picture {_show(name)!r}; allowed are {', '.join(PICTURES)}{nearest(str(name), PICTURES)}"
                     )
-        if not EVALUATION[key].accepts(value):
-            raise UserError(f"{key}={_show(value)} is not allowed; allowed is {EVALUATION[key].allowed}")
+        _check_key(key, value, EVALUATION)
+
+
+def check_comparison(config: Mapping[str, Any]) -> None:
+    """The same for the keys of vae-compare."""
+    for key, value in flatten(config, rules=COMPARISON).items():
+        _check_key(key, value, COMPARISON)
+
+
+def _check_key(key: str, value: Any, rules: Mapping[str, Rule]) -> None:
+    if key not in rules:
+        raise UserError(f"there is no key {key!r}{nearest(key, rules)}")
+    if not rules[key].accepts(value):
+        raise UserError(f"{key}={_show(value)} is not allowed; allowed is {rules[key].allowed}")
 
 
 def check_pair(latent: Mapping[str, Any], estimator: Mapping[str, Any]) -> None:

@@ -1,0 +1,73 @@
+"""From what is typed to run folders."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from vae_cli.errors import UserError
+
+TAKE_A_VALUE = {"-c", "--cfg", "-p", "--package", "-cp", "--config-path", "-cn", "--config-name", "-cd",
+                "--config-dir", "-i", "--info", "--experimental-rerun"}  # fmt: skip
+KEYS = ("folders=", "out=", "x=", "y=", "value=", "best=")
+
+
+def positional(arguments: list[str]) -> list[str]:
+    """`outputs/a outputs/b value=test.nll` → `folders=["outputs/a","outputs/b"] value=test.nll`, paths quoted: the
+    folders of a sweep's members are named by overrides, and `=` and `,` mean something to Hydra."""
+    folders, others = [], []
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        if before not in TAKE_A_VALUE and _is_folder(argument):
+            folders.append(quoted(argument))
+        elif argument.startswith("out=") and argument[4:5] not in ("", '"', "'") and argument != "out=null":
+            others.append(f"out={quoted(argument[4:])}")
+        else:
+            others.append(argument)
+    return [f"folders=[{','.join(folders)}]", *others] if folders else others
+
+
+def _is_folder(argument: str) -> bool:
+    if argument.startswith(("-", *KEYS)):
+        return False
+    return "=" not in argument or Path(argument).expanduser().is_dir()
+
+
+def quoted(text: str) -> str:
+    """In Hydra's quotes: backslashes count only before a quote, at the end and before `${`."""
+    text = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
+    return '"' + re.sub(r'(\\*)("|$)', lambda m: m[1] * 2 + (r"\"" if m[2] else ""), text) + '"'
+
+
+def run_folders(folders: Iterable[str]) -> list[Path]:
+    """Every run in or under `folders`, each once, sorted within a folder. A run has .hydra/config.yaml, or had begun
+    to get one; nothing within it is looked at. Raises UserError for a folder that is missing or without a run."""
+    found: dict[Path, None] = {}
+    for name in folders:
+        folder = Path(name).expanduser()
+        if not folder.is_dir():
+            raise UserError(f"there is no folder {folder}")
+        runs = [Path(os.path.abspath(run)) for run in _runs(folder)]  # noqa: PTH100, links stay as they are
+        if not runs:
+            raise UserError(f"{folder} has no run in it: no folder with a .hydra/config.yaml")
+        found |= dict.fromkeys(runs)
+    return list(found)
+
+
+def _runs(folder: Path) -> Iterator[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            inside = {entry.name for entry in entries if entry.is_dir(follow_symlinks=False)}
+    except PermissionError:
+        return
+    if ".hydra" in inside:
+        yield folder
+        return
+    for name in sorted(inside):
+        if not name.startswith("."):
+            yield from _runs(folder / name)
+
+
+def names(runs: list[Path]) -> list[str]:
+    """Each run relative to the folder that holds them all."""
+    common = os.path.commonpath([run.parent for run in runs])
+    return [str(run.relative_to(common)) for run in runs]
