@@ -21,6 +21,8 @@ def heat_map(table: Table, path: Path) -> str | None:
     xs, ys, means = matrix(table, table.x, table.y)
     if not np.isfinite(means).any():
         return None
+    from matplotlib.patches import Rectangle
+
     title = f"{_name(table.value)} by {table.x} and {table.y}"
     width = max(min(14, 2.4 + 0.62 * max(len(xs), 4)), 0.085 * len(title))
     size = (width, min(12, 1.5 + 0.42 * max(len(ys), 4)))
@@ -38,10 +40,8 @@ def heat_map(table: Table, path: Path) -> str | None:
         if means.size <= ANNOTATED:
             _annotate(axes, shown, means)
         if (best := best_of(table.rows, table.value)) is not None:
-            place = xs.index(best.settings[table.x]), ys.index(best.settings[table.y])
-            axes.plot(
-                *place, marker="s", markersize=26, markerfacecolor="none", markeredgecolor=plots.PALETTE[2]
-            )
+            corner = xs.index(best.settings[table.x]) - 0.5, ys.index(best.settings[table.y]) - 0.5
+            axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=plots.PALETTE[2], linewidth=2.5))
     return f"{_name(table.value)}, mean over seeds. {_best_of_others(table)}Framed: the best. Empty: nothing finished."
 
 
@@ -76,6 +76,10 @@ def lines(table: Table, path: Path) -> str | None:
         axes.set(xlabel=table.x, ylabel=_name(table.value))
         if numeric:
             axes.set_xscale("log" if is_logarithmic(xs) else "linear")
+            if is_logarithmic(xs):  # ticks at the values rather than at powers of ten
+                ticks = xs[:: -(-len(xs) // 10)]
+                axes.set_xticks(ticks, [show(v) for v in ticks])
+                axes.set_xticks([], minor=True)
         else:
             axes.set_xticks(range(len(xs)), [label(show(v)) for v in xs], rotation=30, ha="right")
         if wide(f.mean for row in table.rows if (f := row.figures.get(table.value))):
@@ -99,8 +103,8 @@ def rate_distortion(table: Table, path: Path) -> str | None:
         points = np.array([(m.figures[rate], m.figures[distortion]) for _, m in ranked])
         _coloured(axes, points, [m for _, m in ranked], table.x)
         if (entropy := common_entropy(table)) is not None:
-            ends = np.array([points[:, 0].min(), points[:, 0].max()])
-            axes.plot(ends, entropy - ends, color="black", linestyle="--", linewidth=1, label=f"rate + distortion = entropy {entropy:.3f}")  # fmt: skip
+            name = f"rate + distortion = entropy {entropy:.3f}"
+            axes.plot([0, entropy], [entropy, 0], color="black", linestyle="--", linewidth=1, label=name)
         axes.set(xlabel=f"{rate} / nats per image", ylabel=f"{distortion} / nats per image")
         if axes.get_legend_handles_labels()[0]:
             axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), title=table.x and label(table.x))
@@ -170,9 +174,12 @@ def _best_of_others(table: Table) -> str:
     return f"Of rows that differ in {names} the best. " if others else ""
 
 
-def label(text: str, longest: int = 60) -> str:
-    """For matplotlib, which reads `$` as mathematics and hides what begins with `_`; cut in the middle."""
-    if len(text) > longest:
-        text = f"{text[: longest // 2]}…{text[-longest // 2 + 1 :]}"
-    text = text.replace("$", r"\$")
+def label(text: str) -> str:
+    """For matplotlib, which reads `$` as mathematics and hides what begins with `_`."""
+    text = shortened(text).replace("$", r"\$")
     return f" {text}" if text.startswith("_") else text
+
+
+def shortened(text: str, longest: int = 60) -> str:
+    """Cut in the middle: names of members often begin and end with what matters."""
+    return text if len(text) <= longest else f"{text[: longest // 2]}…{text[1 - longest // 2 :]}"

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,10 +13,13 @@ from vae_cli.compare import Row, Table, show_settings
 from vae_cli.members import Member, curve
 from vae_cli.sweep import show
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 MOST = 24  # members overlaid and side by side
 TOLD = 3  # settings beside a name
+TILE, MARGIN, TITLE = 300, 16, 46  # pixels of a member's samples, beside and above them
 TILES = 10  # of each grid's rows and columns: more would be too small to see
-CUT = 0.05  # of the curves' points may lie below the picture: the first steps, and spikes
 
 
 def curves(table: Table, path: Path) -> str | None:
@@ -32,8 +36,8 @@ def curves(table: Table, path: Path) -> str | None:
             )
             style = "-" if split == "validation" else ":"
             axes.plot(*zip(*points, strict=True), style, color=colour, label=charts.label(title_of(table, row, member)), linewidth=1.2)  # fmt: skip
-        elbos = np.array([elbo for *_, points in found for _, elbo in points])
-        low, high = np.quantile(elbos, CUT), elbos.max()
+        elbos = [[elbo for _, elbo in points] for *_, points in found]
+        low, high = min(float(np.median(each)) for each in elbos), max(map(max, elbos))
         if (entropy := charts.common_entropy(table)) is not None:
             plots.floor(axes, -entropy, f"−entropy {-entropy:.3f}")
             high = max(high, -entropy)
@@ -41,39 +45,53 @@ def curves(table: Table, path: Path) -> str | None:
         axes.set_ylim(low - margin, high + margin)
         axes.set(xlabel="epoch", ylabel="elbo / nats per image")
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=7)
-    return f"The elbo while training{_most(table)}: of validation, dotted of training where there is no validation. Points below the picture are the first steps and spikes."
+    return f"The elbo while training{_most(table)}: of validation, dotted of training where there is no validation. The better half of each curve's points is in the picture; below it lie first steps and spikes."
 
 
 def samples(table: Table, path: Path) -> str | None:
-    """Each member's figures/samples.png without its title and margins, side by side."""
-    from matplotlib.image import imread
+    """Each member's figures/samples.png without its title and margins, side by side. By pillow, for matplotlib
+    takes five seconds and 100 MB for so many pixels."""
+    from matplotlib import get_data_path
+    from PIL import Image, ImageDraw, ImageFont
 
-    files = [(r, m, f) for r, m in table.ranked if (f := m.folder / "figures/samples.png").is_file()][:MOST]
-    images = []
-    for row, member, file in files:
-        try:
-            images.append((row, member, trimmed(imread(file))))
-        except (OSError, ValueError, SyntaxError):  # half-written: pillow raises each of these
-            continue
-    if not images:
+    found = [
+        (row, member, _tile(member.folder / "figures/samples.png")) for row, member in table.ranked[:MOST]
+    ]
+    tiles = [(row, member, tile) for row, member, tile in found if tile is not None]
+    if not tiles:
         return None
-    columns = min(4, len(images))
-    rows = -(-len(images) // columns)
-    with plots.chart(path, "Samples from the prior, best first", (2.6 * columns, 2.95 * rows + 0.3), columns, rows) as panels:  # fmt: skip
-        for axes in np.ravel(panels):
-            axes.set_axis_off()
-        for axes, (row, member, image) in zip(np.ravel(panels), images, strict=False):
-            axes.imshow(image)
-            mean = (
-                f"\n{table.value} {member.figures[table.value]:.3f}" if table.value in member.figures else ""
-            )
-            axes.set_title(charts.label(title_of(table, row, member), 44) + mean, fontsize=7)
+    columns = min(4, len(tiles))
+    side, high = TILE + MARGIN, TILE + TITLE
+    canvas = Image.new("RGB", (columns * side + MARGIN, -(-len(tiles) // columns) * high + MARGIN), "white")
+    draw = ImageDraw.Draw(canvas)
+    font = ImageFont.truetype(Path(get_data_path()) / "fonts/ttf/DejaVuSans.ttf", 12)
+    for i, (row, member, tile) in enumerate(tiles):
+        top, left = (i // columns) * high, (i % columns) * side + MARGIN
+        value = f"\n{table.value} {member.figures[table.value]:.3f}" if table.value in member.figures else ""
+        draw.text((left, top + 8), charts.shortened(title_of(table, row, member), 42) + value, "black", font)
+        canvas.paste(tile, (left, top + TITLE))
+    canvas.save(path)
     return f"Samples of each member{_most(table)}, best first, with its name and its {table.value}."
 
 
+def _tile(file: Path) -> "Image.Image | None":
+    """At most TILE pixels a side; None for a file that is missing or half-written."""
+    from PIL import Image
+
+    try:
+        with Image.open(file) as picture:
+            image = Image.fromarray(trimmed(np.asarray(picture.convert("RGB"))))
+    except (OSError, ValueError, SyntaxError):  # pillow raises each of these
+        return None
+    image.thumbnail((TILE, TILE))
+    return image
+
+
 def trimmed(image: np.ndarray) -> np.ndarray:
-    """The first rows and columns within the grey lines that `plots.grid` draws; all of an image without them."""
-    grey = (np.abs(image[..., :3] - plots.GAP) < 0.01).all(-1)
+    """The first rows and columns within the grey lines that `plots.grid` draws; all of an image without them.
+    image [height, width, 3] uint8."""
+    low, high = round(255 * plots.GAP) - 2, round(255 * plots.GAP) + 2
+    grey = ((image >= low) & (image <= high)).all(-1)
     lines = [np.flatnonzero(grey.mean(axis) > 0.5) for axis in (1, 0)]
     if min(map(len, lines)) < 2:
         return image

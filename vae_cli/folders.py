@@ -23,7 +23,10 @@ def positional(arguments: list[str]) -> list[str]:
             others.append(f"out={quoted(argument[4:])}")
         else:
             others.append(argument)
-    return [f"folders=[{','.join(folders)}]", *others] if folders else others
+    if folders:  # beside the other overrides: argparse takes no two groups of them around a flag
+        place = next((i for i, other in enumerate(others) if other.startswith(KEYS)), len(others))
+        others.insert(place, f"folders=[{','.join(folders)}]")
+    return others
 
 
 def _is_folder(argument: str) -> bool:

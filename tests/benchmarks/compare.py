@@ -40,10 +40,22 @@ def configuration() -> dict:
     return config
 
 
+def rectangles(draws: np.random.Generator) -> np.ndarray:
+    """[1002, 1002, 3] uint8: 20 × 20 images of 24 × 24 pixels, as plots.grid puts them side by side."""
+    grid = np.full((501, 501, 3), 191, np.uint8)
+    for top in range(1, 501, 25):
+        for left in range(1, 501, 25):
+            image = np.zeros((24, 24, 3))
+            y, x, height, width = draws.integers(4, 12, 4)
+            image[y : y + height, x : x + width] = 1
+            grid[top : top + 24, left : left + 24] = 255 * (0.9 * image + 0.1 * draws.random((24, 24, 1)))
+    return grid.repeat(2, 0).repeat(2, 1)
+
+
 def write_runs(folder: Path, seeds: int) -> int:
     draws, config = np.random.default_rng(0), configuration()
     picture = folder / "samples.png"
-    plots.save(picture, (255 * draws.random((500, 500, 3))).astype(np.uint8), "samples")
+    plots.save(picture, rectangles(draws), "samples")
     n = 0
     for rate in RATES:
         for size in SIZES:
