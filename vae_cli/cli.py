@@ -1,54 +1,39 @@
-"""The entry points: what is typed, and what is said when it is wrong."""
+"""The entry points: what is typed."""
 
 import json
 import logging
-import os
-import re
 import sys
 import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import (
-    ConfigCompositionException,
-    HydraException,
-    MissingConfigException,
-    OverrideParseException,
-)
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from vae_cli.config import accept, accept_comparison, accept_evaluation, config_folder, saved_config
-from vae_cli.errors import Diverged, UserError, nearest
+from vae_cli.errors import UserError, nearest
+from vae_cli.failures import one_line, reported
 from vae_cli.folders import positional
-from vae_cli.keys import COMPARISON, EVALUATION, GROUPS, RULES
+from vae_cli.keys import COMPARISON, EVALUATION, RULES
 
 log = logging.getLogger("vae_cli")
-T = TypeVar("T")
 
 HYDRAS = (
     "help hydra-help version cfg resolve package run multirun shell-completion config-path config-name config-dir "
     "experimental-rerun info"
 )
-NAMES = {
-    "vae-train": [*GROUPS, "experiment", *RULES],
-    "vae-eval": list(EVALUATION),
-    "vae-compare": list(COMPARISON),
-}
 PATHS = ("run", "anomaly", "data.root", "data.path")
 FLAGS = {f"--{flag}" for flag in HYDRAS.split()}
-TRACEBACKS = os.environ.get("HYDRA_FULL_ERROR") == "1"  # what the user asked for, before we set it
 
 
 def train() -> None:
     """vae-train"""
     resumed = [argument for argument in sys.argv[1:] if argument.startswith("resume=")]
     if resumed and resumed != ["resume=null"]:
-        _report("vae-train", lambda: _resume(sys.argv[1:]))
+        reported("vae-train", lambda: _resume(sys.argv[1:]))
     else:
         _hydra("vae-train", "config", _job, RULES, "optimizer.lr=0.001")
 
@@ -75,7 +60,7 @@ def _hydra(
             sys.exit(2)
     sys.argv[1:] = [_quoted(argument) for argument in sys.argv[1:]]
     main = hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=config)
-    _report(program, main(job))
+    reported(program, main(job))
 
 
 def _quoted(argument: str) -> str:
@@ -96,7 +81,7 @@ def _job(cfg: DictConfig) -> float | None:
     hydra_cfg = HydraConfig.get()
     folder = Path(hydra_cfg.runtime.output_dir)
     if hydra_cfg.mode == RunMode.RUN:
-        return _report("vae-train", lambda: _logged(lambda: _start(cfg, folder, progress=True)))
+        return reported("vae-train", lambda: _logged(lambda: _start(cfg, folder, progress=True)))
     return _logged(lambda: _start(cfg, folder, progress=False), console=True)
 
 
@@ -111,7 +96,7 @@ def _evaluation(cfg: DictConfig) -> None:
         evaluate(settings, arguments)
 
     if HydraConfig.get().mode == RunMode.RUN:
-        _report("vae-eval", work)
+        reported("vae-eval", work)
     else:
         work()
 
@@ -126,7 +111,7 @@ def _comparison(cfg: DictConfig) -> None:
         compare(settings)
 
     if HydraConfig.get().mode == RunMode.RUN:
-        _report("vae-compare", work)
+        reported("vae-compare", work)
     else:
         work()
 
@@ -179,59 +164,9 @@ def _logged(work: Callable[[], float | None], console: bool = False) -> float | 
         return work()
     except Exception as error:
         record = logging.LogRecord(
-            log.name, logging.ERROR, __file__, 0, _one_line(error) or traceback.format_exc(), None, None
+            log.name, logging.ERROR, __file__, 0, one_line(error) or traceback.format_exc(), None, None
         )
         for handler in logging.getLogger().handlers:
             if console or isinstance(handler, logging.FileHandler):
                 handler.emit(record)
         raise
-
-
-def _report(program: str, work: Callable[[], T]) -> T:
-    """Run; turn every failure into one line on stderr and an exit status: 2 bad input, 1 failed or diverged,
-    130 interrupted. HYDRA_FULL_ERROR=1 shows tracebacks instead."""
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing
-    try:
-        return work()
-    except KeyboardInterrupt as error:
-        print(f"{program}: {error or 'interrupted'}", file=sys.stderr)
-        sys.exit(130)
-    except Exception as error:
-        if TRACEBACKS:
-            raise
-        message = _one_line(error, program)
-        if message is None:
-            traceback.print_exc()
-            print(
-                f"{program}: {type(error).__name__}: {error} (this is a fault of vae-cli, please report it)",
-                file=sys.stderr,
-            )
-            sys.exit(1)
-        print(f"{program}: {message}", file=sys.stderr)
-        sys.exit(
-            2 if isinstance(error, UserError | HydraException | OmegaConfBaseException | ValueError) else 1
-        )
-
-
-def _one_line(error: Exception, program: str = "vae-train") -> str | None:
-    """What to say of an error that has its cause outside this program; None for one that has not."""
-    if isinstance(error, MissingConfigException) and error.options is not None:
-        group, _, option = str(error.missing_cfg_file).rpartition("/")
-        options = list(error.options)
-        return f"there is no {group}={option}; allowed are {', '.join(options)}{nearest(option, options)}"
-    if found := re.search(r"An item is already at '([^']+)'", str(error)):
-        return f"{found[1]} exists: write it without the leading +"
-    if isinstance(error, ConfigCompositionException) and (
-        found := re.search(r"override '([^']+)'", str(error))
-    ):
-        key = found[1].split("@")[0]
-        return f"there is no key or group {key!r}{nearest(key, NAMES[program])}"
-    if isinstance(error, ValueError) and str(error).startswith("Config group override"):
-        return "a group takes the name of one of its options: group=OPTION"
-    if isinstance(error, OverrideParseException):
-        return f"cannot read {error.override!r}: write key=value, and quote a value with special characters: key='…'"
-    if isinstance(error, HydraException | OmegaConfBaseException):
-        return " ".join(f"{error} {error.__cause__ or ''}".split())
-    if isinstance(error, OSError):
-        return f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
-    return str(error) if isinstance(error, UserError | Diverged) else None
