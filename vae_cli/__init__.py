@@ -17,7 +17,7 @@ The reading order, each file importing only from those before it:
     → checkpoint → journal → state → train → report → config → build → run
     → trained → anomalies → measure → study → page → publish
     → folders → members → sweep → compare → comparison_charts → comparison_gallery → comparison_page
-    → comparison → failures → cli
+    → comparison → failures → roll_call → cli
 """
 
 from pathlib import Path

@@ -13,11 +13,13 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from vae_cli.config import accept, accept_comparison, accept_evaluation, config_folder, saved_config
+from vae_cli.checkpoint import write_json
+from vae_cli.config import SWEEPS, accept, accept_comparison, accept_evaluation, config_folder, saved_config
 from vae_cli.errors import UserError, nearest
 from vae_cli.failures import one_line, reported
 from vae_cli.folders import positional
 from vae_cli.keys import COMPARISON, EVALUATION, RULES
+from vae_cli.roll_call import earlier_failure, roll_call
 
 log = logging.getLogger("vae_cli")
 
@@ -35,7 +37,11 @@ def train() -> None:
     if resumed and resumed != ["resume=null"]:
         reported("vae-train", lambda: _resume(sys.argv[1:]))
     else:
-        _hydra("vae-train", "config", _job, RULES, "optimizer.lr=0.001")
+        try:
+            _hydra("vae-train", "config", _job, RULES, "optimizer.lr=0.001")
+        finally:
+            for sweep in SWEEPS:
+                roll_call(sweep)
 
 
 def evaluate() -> None:
@@ -82,7 +88,20 @@ def _job(cfg: DictConfig) -> float | None:
     folder = Path(hydra_cfg.runtime.output_dir)
     if hydra_cfg.mode == RunMode.RUN:
         return reported("vae-train", lambda: _logged(lambda: _start(cfg, folder, progress=True)))
-    return _logged(lambda: _start(cfg, folder, progress=False), console=True)
+    try:
+        return _logged(lambda: _member(cfg, folder), console=True)
+    except Exception as error:
+        if not (folder / "summary.json").exists():  # refused before the run could say so itself
+            write_json(folder / "summary.json", {"status": "failed", "error": one_line(error) or repr(error)})
+        if cfg.fail_fast:
+            raise SystemExit(1) from error  # Hydra goes on after an Exception
+        raise
+
+
+def _member(cfg: DictConfig, folder: Path) -> float | None:
+    if (earlier := earlier_failure(folder)) and not cfg.retry_failed:
+        raise UserError(f"{folder.name} has {earlier}; retry_failed=true tries it again")
+    return _start(cfg, folder, progress=False)
 
 
 def _evaluation(cfg: DictConfig) -> None:

@@ -17,6 +17,14 @@ from vae_cli.errors import UserError, nearest
 from vae_cli.keys import GROUPS
 from vae_cli.schema import check, check_comparison, check_evaluation, check_pair, differences
 
+NOT_OF_A_RUN = (
+    "hydra",
+    "experiment",
+    "retry_failed",
+    "fail_fast",
+)  # they may change from one call to the next
+SWEEPS: list[Path] = []  # the folder of the sweep under way in this process
+
 
 def config_folder() -> Path:
     """configs/: inside the installed wheel, or beside the package in a checkout."""
@@ -48,7 +56,7 @@ def accept(cfg: DictConfig) -> dict[str, Any]:
         part = cfg.get(group)
         if not isinstance(part, DictConfig) or not {"name", "_target_"} <= part.keys():
             raise UserError(f"{group} must be given: {group}=OPTION")
-    plain_cfg = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in ("hydra", "experiment")])
+    plain_cfg = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in NOT_OF_A_RUN])
     check_pair(
         plain_cfg.latent, plain_cfg.estimator
     )  # first: a wrong pair has interpolations that lead nowhere
@@ -114,6 +122,16 @@ def data_option(name: str, changes: Mapping[str, Any] | None = None) -> dict[str
 
 class CheckBeforeRun(Callback):
     """Hydra's hook before it makes the run folder: a bad configuration leaves nothing behind."""
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        for key in ("retry_failed", "fail_fast"):
+            if not isinstance(config[key], bool):
+                print(
+                    f"vae-train: {key}={config[key]} is not allowed; allowed is true or false",
+                    file=sys.stderr,
+                )
+                raise SystemExit(2)
+        SWEEPS.append(Path(config.hydra.sweep.dir))
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         folder = Path(config.hydra.run.dir)

@@ -24,6 +24,13 @@ NAMES = {
     "vae-compare": list(COMPARISON),
 }
 TRACEBACKS = os.environ.get("HYDRA_FULL_ERROR") == "1"  # what the user asked for, before we set it
+EXTRAS = {
+    "hydra/launcher=joblib": "joblib",
+    "hydra/launcher=submitit_slurm": "slurm",
+    "hydra/launcher=submitit_local": "slurm",
+    "hydra/launcher=ray": "ray",
+    "hydra/sweeper=optuna": "optuna",
+}
 T = TypeVar("T")
 
 
@@ -58,6 +65,8 @@ def one_line(error: Exception, program: str = "vae-train") -> str | None:
     if isinstance(error, MissingConfigException) and error.options is not None:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         options = list(error.options)
+        if extra := EXTRAS.get(f"{group}={option}"):
+            return f"{group}={option} needs an extra: pip install 'vae-cli[{extra}]'"
         return f"there is no {group}={option}; allowed are {', '.join(options)}{nearest(option, options)}"
     if found := re.search(r"An item is already at '([^']+)'", str(error)):
         return f"{found[1]} exists: write it without the leading +"

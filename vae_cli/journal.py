@@ -13,7 +13,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from vae_cli.checkpoint import to_json, write_atomically
-from vae_cli.schema import flatten
+from vae_cli.schema import compares, flatten
 
 log = logging.getLogger("vae_cli")
 
@@ -111,12 +111,6 @@ def _truncate(metrics: Path, step: int) -> None:
         if step and logged["step"] <= step and logged["split"] != "test":
             kept.append(line + "\n")
     write_atomically(metrics, "".join(kept).encode())
-
-
-def compares(key: str) -> bool:
-    """Whether a key tells one run from another: in the HPARAMS tab, and as a column of vae-compare."""
-    technical = ("_target_", "estimators", "root", "resume")
-    return not key.startswith("checkpoint.") and key.rpartition(".")[2] not in technical
 
 
 def _short(value: float | int) -> str:

@@ -109,7 +109,7 @@ RULES: dict[str, Rule] = {
 }
 RULES |= {f"{group}.name": TEXT for group in GROUPS}
 RULES |= {f"{group}._target_": _part(home) for group, home in HOMES.items()}
-PLAIN = {"resume", "experiment", "hydra"}
+PLAIN = {"resume", "experiment", "hydra", "retry_failed", "fail_fast"}
 
 PICTURES = ("curves", "reconstructions", "samples", "class_samples", "scatter", "plane", "all_codes", "interpolations",
             "traversals", "rates", "bits", "likelihood", "bounds", "extremes", "anomaly")  # fmt: skip

@@ -29,6 +29,7 @@ class Member(NamedTuple):
     config: dict[str, Any]
     figures: dict[str, float]  # test.nll, validation.elbo, data.gap, seconds, steps, evaluation.nll, …
     entropy: float | None  # of the data, nats/image
+    error: str | None = None  # what summary.json says of a failure
 
     @property
     def report(self) -> Path:
@@ -54,18 +55,18 @@ def is_reference(value: Any) -> bool:
 
 def read(folder: Path, name: str) -> Member:
     """Never raises for what stands in the folder: its `status` says what is wrong."""
-    config, status, figures, entropy = {}, "unfinished", {}, None
+    config, status, figures, entropy, failure = {}, "unfinished", {}, None, None
     try:
         config = _config(folder / ".hydra/config.yaml")
         if (file := folder / "summary.json").exists():
             summary = _object(file)
             status, entropy = str(summary.get("status")), _number((summary.get("data") or {}).get("entropy"))
-            figures = dict(_figures(summary))
+            figures, failure = dict(_figures(summary)), summary.get("error")
         if (file := folder / "evaluation/summary.json").exists():
             figures |= dict(_evaluated(_object(file)))
     except (OSError, ValueError, AttributeError, yaml.YAMLError) as error:
         status = f"unreadable: {_reason(error)}"
-    return Member(folder, name, status, config, figures, entropy)
+    return Member(folder, name, status, config, figures, entropy, failure)
 
 
 def curve(folder: Path, points: int = 200) -> tuple[str, list[tuple[float, float]]]:

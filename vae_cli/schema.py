@@ -31,6 +31,12 @@ def differences(saved: Mapping[str, Any], current: Mapping[str, Any]) -> list[st
     ]
 
 
+def compares(key: str) -> bool:
+    """Whether a key tells one run from another: in the HPARAMS tab, and as a column of vae-compare."""
+    technical = ("_target_", "estimators", "root", "resume")
+    return not key.startswith("checkpoint.") and key.rpartition(".")[2] not in technical
+
+
 def check(config: Mapping[str, Any]) -> None:
     """Raise UserError for the first key that cannot be right, alone or beside another."""
     flat = flatten(config)

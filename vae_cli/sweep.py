@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from vae_cli.errors import UserError, nearest
-from vae_cli.journal import compares
 from vae_cli.members import Member, is_reference
+from vae_cli.schema import compares
 
 
 def differing(members: Sequence[Member]) -> list[str]:

@@ -1,0 +1,108 @@
+"""Sweeps whose members fail: the others go on, the end names them, and the next call knows."""
+
+import json
+from importlib.metadata import distributions
+from pathlib import Path
+
+import pytest
+import yaml
+
+SMALL = ["network.hidden=[8]", "epochs=1", "nll_samples=5", "data.train_size=60", "data.validation_size=20", "data.test_size=20"]  # fmt: skip
+SWEEP = ["-m", "name=s", "latent.code_size=4,-1", "optimizer.lr=0.001,1e18", "log_every=1", *SMALL]
+
+
+def summaries(cwd: Path) -> dict[tuple[int, float], dict]:
+    """By code size and learning rate."""
+    found = {}
+    for file in (cwd / "outputs/s").glob("*/summary.json"):
+        config = yaml.safe_load((file.parent / ".hydra/config.yaml").read_text())
+        key = config["latent"]["code_size"], float(config["optimizer"]["lr"])
+        found[key] = json.loads(file.read_text())
+    return found
+
+
+@pytest.fixture(scope="module")
+def swept(command, tmp_path_factory):
+    """The folder and the first call. Members: good; diverging; and two whose code size is no size."""
+    cwd = tmp_path_factory.mktemp("sweep")
+    return cwd, command("vae-train", *SWEEP, cwd=cwd)
+
+
+def test_each_member_says_in_its_folder_how_it_ended(swept):
+    cwd, done = swept
+    found = summaries(cwd)
+    assert done.returncode != 0
+    assert {key: found[key]["status"] for key in found} == {
+        (4, 0.001): "finished", (4, 1e18): "diverged", (-1, 0.001): "failed", (-1, 1e18): "failed"
+    }  # fmt: skip
+    assert found[-1, 0.001]["error"].startswith("latent.code_size=-1 is not allowed")
+    for log in (cwd / "outputs/s").glob("*code_size=-1*/train.log"):
+        assert "latent.code_size=-1 is not allowed" in log.read_text()
+
+
+def test_the_end_is_a_table_of_all_members_and_names_the_failures(swept):
+    cwd, done = swept
+    table = done.stdout[done.stdout.rindex("  status ") :].splitlines()
+    assert table[0].split() == ["status", "elbo", "nll", "s", "latent.code_size", "optimizer.lr"]
+    assert sorted(line.split()[0] for line in table[1:5]) == ["diverged", "failed", "failed", "finished"]
+    (good,) = (line for line in table[1:5] if line.split()[0] == "finished")
+    test = summaries(cwd)[4, 0.001]["test"]
+    assert f"{test['elbo']:.2f}" in good and f"{test['nll']:.2f}" in good and "latent.code_size=4" in good
+    named = [line for line in table[5:] if line.startswith(("failed: ", "diverged: "))]
+    assert len(named) == 3 and all("outputs/s/" in line for line in named)
+    assert table[-1] == "compare them: vae-compare outputs/s"
+
+
+def test_members_are_not_named_by_what_does_not_tell_them_apart(swept):
+    for folder in (swept[0] / "outputs/s").glob("*/"):
+        assert "name=" not in folder.name and "retry_failed" not in folder.name
+
+
+def test_failures_are_tried_again_on_request_alone(command, swept):
+    cwd, _ = swept
+    before = {file: file.read_bytes() for file in (cwd / "outputs/s").glob("*/summary.json")}
+    again = command("vae-train", *SWEEP, cwd=cwd)
+    assert again.returncode != 0
+    assert again.stdout.count("retry_failed=true tries it again") == 3
+    assert again.stdout.count("has finished its 1 epochs") == 1
+    assert {file: file.read_bytes() for file in before} == before
+    tried = command("vae-train", *SWEEP, "retry_failed=true", cwd=cwd)
+    assert tried.returncode != 0 and "tries it again" not in tried.stdout
+    assert len(list((cwd / "outputs/s").glob("*/"))) == 4  # the same folders
+    assert tried.stdout.count("has finished its 1 epochs") == 1
+    diverged = next(f for f in before if json.loads(before[f])["status"] == "diverged")
+    assert (
+        diverged.read_bytes() != before[diverged] and json.loads(diverged.read_text())["status"] == "diverged"
+    )
+
+
+def test_fail_fast_ends_with_the_first_failure(command, tmp_path):
+    sweep = ["-m", "name=s", "latent.code_size=-1,4", "optimizer.lr=0.001", "fail_fast=true", *SMALL]
+    done = command("vae-train", *sweep, cwd=tmp_path)
+    assert done.returncode == 1
+    assert {key: found["status"] for key, found in summaries(tmp_path).items()} == {(-1, 0.001): "failed"}
+
+
+@pytest.mark.parametrize("key", ["fail_fast", "retry_failed"])
+def test_the_switches_of_a_sweep_are_true_or_false(command, tmp_path, key):
+    done = command("vae-train", "-m", "latent.code_size=2,3", f"{key}=maybe", cwd=tmp_path)
+    assert done.returncode == 2 and not (tmp_path / "outputs").exists()
+    assert done.stderr == f"vae-train: {key}=maybe is not allowed; allowed is true or false\n"
+
+
+EXTRAS = {  # option: extra, the plugin that it brings
+    "hydra/launcher=joblib": ("joblib", "hydra-joblib-launcher"),
+    "hydra/launcher=submitit_slurm": ("slurm", "hydra-submitit-launcher"),
+    "hydra/launcher=ray": ("ray", "hydra-ray-launcher"),
+    "hydra/sweeper=optuna": ("optuna", "hydra-optuna-sweeper"),
+}
+
+
+@pytest.mark.parametrize("option", EXTRAS)
+def test_a_missing_extra_is_named_with_its_command(command, tmp_path, option):
+    extra, plugin = EXTRAS[option]
+    if plugin in {distribution.name for distribution in distributions()}:
+        pytest.skip(f"{plugin} is installed: nothing is missing")
+    done = command("vae-train", "-m", option, "seed=1,2", cwd=tmp_path)
+    assert done.returncode == 2 and list(tmp_path.iterdir()) == []
+    assert done.stderr == f"vae-train: {option} needs an extra: pip install 'vae-cli[{extra}]'\n"

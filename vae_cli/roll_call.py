@@ -1,0 +1,39 @@
+"""Who has finished: the lines at a sweep's end."""
+
+from pathlib import Path
+
+from vae_cli import members
+from vae_cli.members import FINISHED, Member
+from vae_cli.sweep import differing, setting_of, show
+
+FIGURES = ("test.elbo", "test.nll", "seconds")
+
+
+def earlier_failure(folder: Path) -> str | None:
+    """What a member's summary.json says of an earlier attempt that failed or diverged."""
+    member = members.read(folder, folder.name)
+    return f"{member.status}: {member.error}" if member.status in ("failed", "diverged") else None
+
+
+def roll_call(sweep: Path) -> None:
+    """Print a line for each member of a sweep folder: status, elbo, nll, seconds, what differs; the failures by name."""
+    folders = sorted(path.parent.parent for path in sweep.glob("*/.hydra/config.yaml"))
+    found = [members.read(folder, folder.name) for folder in folders]
+    if not found:
+        return
+    columns = differing(found)
+    print(f"\n  {'status':11} {'elbo':>10} {'nll':>10} {'s':>8}  {'  '.join(columns)}")
+    for member in found:
+        elbo, nll, seconds = (
+            f"{member.figures[name]:.2f}" if name in member.figures else "–" for name in FIGURES
+        )
+        settings = "  ".join(f"{column}={show(setting_of(member, column))}" for column in columns)
+        print(f"  {member.status:11} {elbo:>10} {nll:>10} {seconds:>8}  {settings}")
+    for member in found:
+        if member.status != FINISHED:
+            print(f"{_why(member)}: {member.folder}")
+    print(f"compare them: vae-compare {sweep}")
+
+
+def _why(member: Member) -> str:
+    return f"{member.status}: {member.error}" if member.error else member.status
