@@ -189,7 +189,7 @@ def test_the_bootstraps_error_of_an_average_precision_is_its_spread_over_new_sco
 
 def test_ranking_is_deterministic_and_leaves_numpys_generator_alone(monkeypatch):
     monkeypatch.setattr(probe, "RESAMPLES", 20)
-    before = np.random.get_state()[1].tolist()  # noqa: NPY002
+    before = np.random.get_state()[1].tolist()  # noqa: NPY002, the global state that must not move
     normal, anomalous = np.arange(20.0), np.arange(10.0, 30.0)
     assert ranking(normal, anomalous) == ranking(normal, anomalous)
-    assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
+    assert np.random.get_state()[1].tolist() == before  # noqa: NPY002, the global state that must not move

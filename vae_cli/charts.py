@@ -20,7 +20,7 @@ def scatter(view: View, path: Path) -> None:
     else:
         plane = principal_plane(codes)
         points, title = plane.points, "Posterior means of the test images on their two principal components"
-        names = tuple(f"component {i + 1}: {s:.0%} of the variance" for i, s in enumerate(plane.explained))  # type: ignore[assignment]
+        names = tuple(f"component {i + 1}: {s:.0%} of the variance" for i, s in enumerate(plane.explained))  # type: ignore[assignment]  # two of them: a scatter needs two units
     with plots.chart(path, title, (6.4, 5.4)) as axes:
         plots.scatter(axes, points, view.labels)
         for line in lines:

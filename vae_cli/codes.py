@@ -31,10 +31,10 @@ def split_rate(q: Posterior, prior: Posterior, noise: Tensor) -> Split:
     """
     q = type(q)(*(t.double() for t in q))
     z = q.sample(noise.double())
-    marginal = torch.cat([q.pairwise_log_prob(part).logsumexp(1) for part in z.split(ROWS_AT_ONCE)])  # type: ignore[union-attr]
+    marginal = torch.cat([q.pairwise_log_prob(part).logsumexp(1) for part in z.split(ROWS_AT_ONCE)])  # type: ignore[union-attr]  # not of a Delta: callers ask has_density
     marginal = marginal - math.log(len(z))
-    own = q.log_prob(z).sum(-1)  # type: ignore[union-attr]
-    return Split(own - marginal, marginal - prior.log_prob(z).sum(-1), marginal)  # type: ignore[union-attr]
+    own = q.log_prob(z).sum(-1)  # type: ignore[union-attr]  # not of a Delta: callers ask has_density
+    return Split(own - marginal, marginal - prior.log_prob(z).sum(-1), marginal)  # type: ignore[union-attr]  # not of a Delta: callers ask has_density
 
 
 class Bits(NamedTuple):

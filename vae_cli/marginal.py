@@ -57,8 +57,8 @@ def _log_weights(
     weights = []
     for start in range(0, samples, at_once):
         z = q.sample(model.latent.noise((min(at_once, samples - start), len(x)), generator, x))
-        log_joint = model.decode(z).log_prob(x).sum(-1) + prior.log_prob(z).sum(-1)  # type: ignore[union-attr]
-        weights.append(log_joint - q.log_prob(z).sum(-1))  # type: ignore[union-attr]
+        log_joint = model.decode(z).log_prob(x).sum(-1) + prior.log_prob(z).sum(-1)  # type: ignore[union-attr]  # not of a Delta: callers ask has_density
+        weights.append(log_joint - q.log_prob(z).sum(-1))  # type: ignore[union-attr]  # as above
     return torch.cat(weights)
 
 
@@ -112,16 +112,16 @@ def enumerate_codes(model: VAE, data: Data, split: Split, tick: Callable[[int], 
     for first in range(0, 2**units, CODES_AT_ONCE):
         index = torch.arange(first, min(first + CODES_AT_ONCE, 2**units), device=like.device)
         codes = (index[:, None] >> torch.arange(units, device=like.device) & 1).to(like.dtype)  # [C, K]
-        observation, log_prior = model.decode(codes), prior.log_prob(codes).sum(-1)  # type: ignore[union-attr]
+        observation, log_prior = model.decode(codes), prior.log_prob(codes).sum(-1)  # type: ignore[union-attr]  # binary: callers ask is_binary
         at = 0
         for x in chunks(data, split, CODES_AT_ONCE, like):
             here = slice(at, at := at + len(x))
             log_px = observation.pairwise_log_prob(x)  # [B, C]
-            log_q = type(q)(*(t[here] for t in q)).pairwise_log_prob(codes)  # type: ignore[union-attr]  # [C, B]
+            log_q = type(q)(*(t[here] for t in q)).pairwise_log_prob(codes)  # type: ignore[union-attr]  # binary: see above  # [C, B]
             total[here] = torch.logaddexp(total[here], (log_px + log_prior).logsumexp(1).double())
             reconstruction[here] += torch.linalg.vecdot(log_q.T.exp(), log_px).double()
         tick(len(codes))
-    return Exact(total, reconstruction - q.kl(prior).double().sum(-1))  # type: ignore[arg-type]
+    return Exact(total, reconstruction - q.kl(prior).double().sum(-1))  # type: ignore[arg-type]  # a latent's prior is of its own kind
 
 
 @torch.no_grad()

@@ -58,4 +58,4 @@ def hard_bound(model: VAE, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
     """The bound that is reported: rate per unit [B, K] and distortion [B], hard samples, beta 1, no gradient."""
     q = model.encode(x)
     distortion = -model.decode(q.sample(noise)).log_prob(x).sum(-1).mean(0)
-    return q.kl(model.latent.prior(x)), distortion  # type: ignore[arg-type]
+    return q.kl(model.latent.prior(x)), distortion  # type: ignore[arg-type]  # as above

@@ -28,7 +28,7 @@ def prior_samples(vae: VAE, data: Data, n: int, seed: int = 0) -> Tensor:
     if vae.latent.has_density:
         return vae.generate(vae.latent.prior(like).sample(vae.latent.noise((n,), generator, like)))
     codes = vae.encode(data.pixels(data.test.images[:1000].to(like.device), like.dtype))
-    return vae.generate(vae.latent.resample(codes, n, generator))  # type: ignore[arg-type]
+    return vae.generate(vae.latent.resample(codes, n, generator))  # type: ignore[arg-type]  # a latent's posterior is of its own kind
 
 
 @torch.no_grad()
@@ -91,7 +91,7 @@ def class_samples(view: View, path: Path) -> None:
     for label in classes:
         here = (view.labels == label).to(view.like.device)
         q = type(view.q)(*(t[here] for t in view.q))
-        codes.append(view.vae.latent.resample(q, COLUMNS, generator))  # type: ignore[arg-type]
+        codes.append(view.vae.latent.resample(q, COLUMNS, generator))  # type: ignore[arg-type]  # a latent's posterior is of its own kind
     kind = (
         "independent bits with its rates"
         if view.vae.latent.is_binary

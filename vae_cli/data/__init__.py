@@ -69,7 +69,7 @@ class Data(NamedTuple):
         """All splits without the images of these classes, for a model that is to find them unlikely."""
 
         def keep(split: Split) -> Split:
-            return split.pick(~torch.isin(split.labels, torch.tensor(classes)))  # type: ignore[arg-type]
+            return split.pick(~torch.isin(split.labels, torch.tensor(classes)))  # type: ignore[arg-type]  # splits have labels alike
 
         if not classes:
             return self
