@@ -507,8 +507,16 @@ def test_members_with_different_overrides_have_different_names():
     assert len({member_name(overrides) for overrides in OVERRIDES}) == len(OVERRIDES)
 
 
-def test_a_short_safe_name_is_the_overrides_themselves():
-    assert member_name("latent.code_size=2,seed=1") == "latent.code_size=2,seed=1"
+def test_a_safe_name_is_the_overrides_with_the_last_part_of_each_key():
+    """But for a key whose last part another key has, too, and one that is nobody's."""
+    assert member_name("latent.code_size=2,latent=bernoulli,seed=1") == "code_size=2,latent=bernoulli,seed=1"
+    for overrides in (
+        "latent.temperature=1",
+        "objective.warmup_steps=5",
+        "data.mine=3",
+        "lr.x=latent.code_size",
+    ):
+        assert member_name(overrides) == overrides
 
 
 # --- nothing heavy before the configuration is accepted -----------------------------------------------------

@@ -16,7 +16,7 @@ import pytest
 import torch
 from hydra.core.global_hydra import GlobalHydra
 
-from vae_cli import checkpoint, run, train
+from vae_cli import checkpoint, claim, run, train
 from vae_cli.build import build
 from vae_cli.config import accept, config_folder
 from vae_cli.errors import Diverged, Interrupted, UserError
@@ -97,11 +97,11 @@ def stop_and_go(config: dict, folder: Path, how: signal.Signals, steps: tuple[in
     for step in (*steps, None):
         with pytest.MonkeyPatch.context() as patch:
             if step is None:
-                run.run(config, folder, resume=True)
+                run.run(config, folder)
                 return
             at_step(patch, (step,), lambda: signal.raise_signal(how))
             with pytest.raises(Interrupted, match=f"vae-train resume={folder}"):
-                run.run(config, folder, resume=step != steps[0])
+                run.run(config, folder)
         assert summary(folder)["status"] == "interrupted"
         assert checkpoint.load(folder / "checkpoints/last.pt")["step"] == step
 
@@ -190,7 +190,7 @@ def test_stopped_twice_in_one_step_goes_on_from_the_last_checkpoint(tmp_path, un
         with pytest.raises(Interrupted):
             run.run(config, tmp_path)
     assert summary(tmp_path)["status"] == "interrupted" and state(tmp_path)["step"] == STEPS_PER_EPOCH
-    run.run(config, tmp_path, resume=True)
+    run.run(config, tmp_path)
     assert_equal_runs(uninterrupted(*BASE, "checkpoint.epochs=1"), tmp_path)
 
 
@@ -218,7 +218,7 @@ def test_what_was_logged_after_the_checkpoint_is_cut_on_resume(tmp_path, uninter
     assert state(tmp_path)["step"] == 14 and figures(tmp_path)[-1]["step"] == 15
     with (tmp_path / "metrics.jsonl").open("a") as file:
         file.write('{"step": 3, "epoch": 0.4, "spl')
-    run.run(composed(*overrides), tmp_path, resume=True)
+    run.run(composed(*overrides), tmp_path)
     assert_equal_runs(uninterrupted(*overrides), tmp_path)
 
 
@@ -229,7 +229,7 @@ def test_a_crash_after_the_test_tests_again_once(tmp_path, uninterrupted, monkey
         with pytest.raises(RuntimeError):
             run.run(composed(*BASE), tmp_path)
     assert figures(tmp_path)[-1]["split"] == "test"
-    run.run(composed(*BASE), tmp_path, resume=True)
+    run.run(composed(*BASE), tmp_path)
     assert_equal_runs(uninterrupted(*BASE), tmp_path)
 
 
@@ -256,7 +256,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path, uninterrupted, mo
             run.run(config, tmp_path)
     assert state(tmp_path)["step"] == STEPS_PER_EPOCH
     assert not list(tmp_path.rglob("*.partial"))
-    run.run(config, tmp_path, resume=True)
+    run.run(config, tmp_path)
     assert_equal_runs(uninterrupted(*overrides), tmp_path)
 
 
@@ -327,7 +327,7 @@ def test_epochs_may_be_raised(tmp_path, uninterrupted, variant):
     overrides = VARIANTS[variant]
     run.run(composed(*overrides, "epochs=2"), tmp_path)
     assert summary(tmp_path)["epochs"] == 2
-    run.run(composed(*overrides), tmp_path, resume=True)
+    run.run(composed(*overrides), tmp_path)
     whole = uninterrupted(*overrides)
     assert figures(tmp_path) == figures(whole)
     assert summary(tmp_path)["test"] == summary(whole)["test"]
@@ -342,21 +342,21 @@ def test_epochs_may_be_lowered_below_what_was_trained(tmp_path, monkeypatch):
         at_step(patch, (16,), crash)
         with pytest.raises(RuntimeError):
             run.run(composed(*overrides), tmp_path)
-    run.run(composed(*overrides, "epochs=1"), tmp_path, resume=True)
+    run.run(composed(*overrides, "epochs=1"), tmp_path)
     found = summary(tmp_path)
     assert (found["status"], found["epochs"], found["best_step"]) == ("finished", 2, 2 * STEPS_PER_EPOCH)
 
 
-@pytest.mark.parametrize("overrides", [(), ("epochs=2",)], ids=["as it was", "fewer epochs"])
-def test_a_finished_run_is_left_as_it_is(tmp_path, uninterrupted, overrides):
+@pytest.mark.parametrize(("epochs", "done"), [(EPOCHS, True), (EPOCHS - 1, True), (EPOCHS + 1, False)])
+def test_a_finished_run_is_recognized(uninterrupted, epochs, done):
     folder = uninterrupted(*BASE)
-    before = {
-        path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != ".lock"
-    }
-    best = run.run(composed(*BASE, *overrides), folder, resume=True)
-    assert best == summary(folder)["validation"]["elbo"]
-    assert before.items() <= {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}.items()
-    assert len(list(folder.glob("events*"))) == 1
+    assert claim.finished(folder, epochs) == (summary(folder) if done else None)
+
+
+def test_an_interrupted_run_has_not_finished(tmp_path):
+    assert claim.finished(tmp_path, 1) is None
+    interrupted_run(tmp_path)
+    assert claim.finished(tmp_path, 1) is None
 
 
 def interrupted_run(folder: Path, *overrides: str) -> None:
@@ -384,23 +384,11 @@ def test_another_configuration_is_refused_with_the_differences(tmp_path, overrid
     interrupted_run(tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.name == "last.pt"}
     with pytest.raises(UserError, match="another configuration") as error:
-        run.run(composed(*BASE, *overrides), tmp_path, resume=True)
+        run.run(composed(*BASE, *overrides), tmp_path)
     for difference in listed:
         assert difference in str(error.value)
     assert {path: path.read_bytes() for path in before} == before
     assert summary(tmp_path)["status"] == "interrupted"
-
-
-def test_a_folder_in_use_is_refused(tmp_path):
-    """While it is, and no longer."""
-    with (
-        run.locked(tmp_path),
-        pytest.raises(UserError, match=rf"being written by another .*pid {os.getpid()}"),
-    ):
-        run.run(composed(*BASE), tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
-    with run.locked(tmp_path):
-        pass
 
 
 # --- checkpoints that are none ------------------------------------------------------------------------------
@@ -450,16 +438,11 @@ def test_a_file_that_is_no_checkpoint_is_refused_in_words(tmp_path, stopped, kin
     path = folder / "checkpoints/last.pt"
     FOREIGN[kind](path)
     with pytest.raises(UserError) as error:
-        run.run(composed(*BASE), folder, resume=True)
+        run.run(composed(*BASE), folder)
     assert str(error.value).startswith(f"{path} is ") and "\n" not in str(error.value)
     assert "vae-train" in str(error.value)
     assert not path.with_name("ran").exists()
     assert summary(folder)["status"] == "interrupted"
-
-
-def test_a_missing_checkpoint_is_refused_in_words(tmp_path, stopped):
-    with pytest.raises(UserError, match=r"last\.pt does not exist"):
-        run.run(composed(*BASE), tmp_path, resume=True)
 
 
 # --- early stopping -----------------------------------------------------------------------------------------
@@ -486,17 +469,15 @@ def test_early_stopping_counts_on_after_a_resume(tmp_path, uninterrupted, steps)
 
 
 def test_a_run_that_stopped_early_has_finished(uninterrupted):
-    """Resuming it, as a sweep that is run again does, trains and tests nothing."""
+    """Though it had epochs left."""
     folder = uninterrupted(*STALE)
-    before = (folder / "metrics.jsonl").read_bytes(), (folder / "summary.json").read_bytes()
-    run.run(composed(*STALE), folder, resume=True)
-    assert ((folder / "metrics.jsonl").read_bytes(), (folder / "summary.json").read_bytes()) == before
+    assert claim.finished(folder, 9) == summary(folder)
 
 
 def test_the_best_checkpoint_does_not_put_off_the_last_one(tmp_path):
     """The clock by which last.pt is due restarts with last.pt alone."""
     state = State(build(composed(*BASE)), torch.Generator().manual_seed(0))
-    trainer = train.Trainer(state, None, tmp_path, lambda: False)
+    trainer = train.Trainer(state, None, tmp_path, lambda: None)
     started = trainer.checkpointed
     trainer.save("best")
     assert trainer.checkpointed == started

@@ -1,29 +1,23 @@
 """From YAML to a checked plain dictionary. Needs no torch."""
 
+import os
 import re
-import sys
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from hydra import compose
 from hydra.errors import MissingConfigException
-from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from yaml import YAMLError
 
 from vae_cli.errors import UserError, nearest
-from vae_cli.keys import GROUPS
-from vae_cli.schema import check, check_comparison, check_evaluation, check_pair, differences
+from vae_cli.keys import CALL, GROUPS, RULES
+from vae_cli.schema import check, check_comparison, check_evaluation, check_pair
 
-NOT_OF_A_RUN = (
-    "hydra",
-    "experiment",
-    "retry_failed",
-    "fail_fast",
-)  # they may change from one call to the next
-SWEEPS: list[Path] = []  # the folder of the sweep under way in this process
+NOT_OF_A_RUN = ("hydra", "experiment", *CALL)  # they may change from one call to the next
 
 
 def config_folder() -> Path:
@@ -38,16 +32,26 @@ def config_folder() -> Path:
 
 
 def member_name(overrides: str) -> str:
-    """A sweep member's overrides as one folder name: safe characters, and a hash where it would be too long."""
+    """A sweep member's overrides as one folder name: keys by their last part where no other key has it, safe characters,
+    and a hash where these are not enough or it would be too long."""
     import hashlib
 
-    safe = re.sub(r"[^\w.,=+-]", "_", overrides, flags=re.ASCII) or "defaults"
-    if safe == overrides and len(safe) <= 150:
+    short = re.sub(r"(?:^|(?<=,))[\w.]+(?==)", lambda key: SHORT.get(key[0], key[0]), overrides)
+    safe = re.sub(r"[^\w.,=+-]", "_", short, flags=re.ASCII) or "defaults"
+    if safe == short and len(safe) <= 150:
         return safe
     return f"{safe[:140]}_{hashlib.sha256(overrides.encode()).hexdigest()[:8]}"
 
 
+_last_parts = Counter(key.rpartition(".")[2] for key in RULES)
+SHORT = {
+    key: last for key in RULES if _last_parts[last := key.rpartition(".")[2]] == 1 and last not in GROUPS
+}
+
 OmegaConf.register_new_resolver("member", member_name, replace=True)
+OmegaConf.register_new_resolver(
+    "here", os.getcwd, use_cache=True, replace=True
+)  # workers get the user's, not theirs
 
 
 def accept(cfg: DictConfig) -> dict[str, Any]:
@@ -56,13 +60,20 @@ def accept(cfg: DictConfig) -> dict[str, Any]:
         part = cfg.get(group)
         if not isinstance(part, DictConfig) or not {"name", "_target_"} <= part.keys():
             raise UserError(f"{group} must be given: {group}=OPTION")
-    plain_cfg = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in NOT_OF_A_RUN])
-    check_pair(
-        plain_cfg.latent, plain_cfg.estimator
-    )  # first: a wrong pair has interpolations that lead nowhere
-    config = _plain(plain_cfg)
+    check_pair(cfg.latent, cfg.estimator)  # first: a wrong pair has interpolations that lead nowhere
+    config = plain(cfg)
     check(config)
     return config
+
+
+def plain(cfg: DictConfig) -> dict[str, Any]:
+    """What makes up a run, as a plain dictionary, unchecked."""
+    return _plain(OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in NOT_OF_A_RUN]))
+
+
+def plain_call(cfg: DictConfig) -> dict[str, Any]:
+    """The keys of a call, unchecked."""
+    return _plain(OmegaConf.masked_copy(cfg, list(CALL)))
 
 
 def _plain(cfg: DictConfig) -> dict[str, Any]:
@@ -118,30 +129,3 @@ def data_option(name: str, changes: Mapping[str, Any] | None = None) -> dict[str
         ) from error
     cfg.data.update(changes or {})
     return accept(cfg)["data"]
-
-
-class CheckBeforeRun(Callback):
-    """Hydra's hook before it makes the run folder: a bad configuration leaves nothing behind."""
-
-    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        for key in ("retry_failed", "fail_fast"):
-            if not isinstance(config[key], bool):
-                print(
-                    f"vae-train: {key}={config[key]} is not allowed; allowed is true or false",
-                    file=sys.stderr,
-                )
-                raise SystemExit(2)
-        SWEEPS.append(Path(config.hydra.sweep.dir))
-
-    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
-        folder = Path(config.hydra.run.dir)
-        try:
-            current = accept(config)
-            earlier = accept(saved_config(folder)) if (folder / ".hydra/config.yaml").exists() else current
-            if found := differences(earlier, current):
-                raise UserError(f"{folder} holds a run of another configuration: {'; '.join(found)}")
-        except (
-            UserError
-        ) as error:  # SystemExit, because Hydra turns other exceptions of callbacks into warnings
-            print(f"vae-train: {error}", file=sys.stderr)
-            raise SystemExit(2) from error

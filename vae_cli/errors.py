@@ -8,6 +8,14 @@ class UserError(Exception):
     """Bad input. Its message names the key or file, the value, what is allowed and the nearest name."""
 
 
+class Refused(UserError):
+    """The folder stays as it is: it holds what is not to be changed."""
+
+
+class Occupied(Refused):
+    """Another process writes the folder."""
+
+
 class Diverged(Exception):
     """A loss, gradient or parameter became NaN or infinite."""
 

@@ -109,7 +109,20 @@ RULES: dict[str, Rule] = {
 }
 RULES |= {f"{group}.name": TEXT for group in GROUPS}
 RULES |= {f"{group}._target_": _part(home) for group, home in HOMES.items()}
-PLAIN = {"resume", "experiment", "hydra", "retry_failed", "fail_fast"}
+FIGURE = one_of("elbo", "rate", "distortion")
+CALL: dict[str, Rule] = {  # of one call, not of what it trains
+    "retry_failed": SWITCH,
+    "fail_fast": SWITCH,
+    "threads": Rule(
+        "auto, or a whole number of at least 1", lambda v: v == "auto" or (is_whole(v) and v >= 1)
+    ),
+    "jobs_per_gpu": whole(1),
+    "returns": Rule(
+        f"one or a list of {FIGURE.allowed}",
+        lambda v: FIGURE.accepts(v) or (bool(v) and several(FIGURE).accepts(v)),
+    ),
+}
+PLAIN = {"resume", "experiment", "hydra", *CALL}
 
 PICTURES = ("curves", "reconstructions", "samples", "class_samples", "scatter", "plane", "all_codes", "interpolations",
             "traversals", "rates", "bits", "likelihood", "bounds", "extremes", "anomaly")  # fmt: skip

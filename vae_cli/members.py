@@ -3,6 +3,7 @@ configurations takes it ten seconds, the YAML parser in C one."""
 
 import json
 import math
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -81,6 +82,18 @@ def curve(folder: Path, points: int = 200) -> tuple[str, list[tuple[float, float
     split = "validation" if found["validation"] else "train"
     stride = -(-len(found[split]) // points) or 1
     return split, found[split][::-stride][::-1]
+
+
+def latest(folder: Path) -> tuple[float, float | None] | None:
+    """The epoch of the last line of metrics.jsonl, and the last elbo there, reading its last kilobytes alone."""
+    try:
+        with (folder / "metrics.jsonl").open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 8192))
+            lines = [json.loads(line) for line in file.read().splitlines()[1:]]
+    except (OSError, ValueError):  # not begun, or a line under way
+        return None
+    elbos = [line["elbo"] for line in lines if "elbo" in line]
+    return (lines[-1]["epoch"], elbos[-1] if elbos else None) if lines else None
 
 
 def _lines(metrics: Path) -> Iterator[Mapping[str, Any]]:

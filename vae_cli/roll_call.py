@@ -1,8 +1,11 @@
 """Who has finished: the lines at a sweep's end."""
 
+import os
+import shlex
 from pathlib import Path
 
 from vae_cli import members
+from vae_cli.claim import owner
 from vae_cli.members import FINISHED, Member
 from vae_cli.sweep import differing, setting_of, show
 
@@ -15,12 +18,11 @@ def earlier_failure(folder: Path) -> str | None:
     return f"{member.status}: {member.error}" if member.status in ("failed", "diverged") else None
 
 
-def roll_call(sweep: Path) -> None:
-    """Print a line for each member of a sweep folder: status, elbo, nll, seconds, what differs; the failures by name."""
-    folders = sorted(path.parent.parent for path in sweep.glob("*/.hydra/config.yaml"))
-    found = [members.read(folder, folder.name) for folder in folders]
+def roll_call(sweep: Path, found: list[Member]) -> bool:
+    """Print a line for each member that a call came to: status, elbo, nll, seconds, what differs; who did not finish,
+    and why. Whether all have finished."""
     if not found:
-        return
+        return True
     columns = differing(found)
     print(f"\n  {'status':11} {'elbo':>10} {'nll':>10} {'s':>8}  {'  '.join(columns)}")
     for member in found:
@@ -32,8 +34,11 @@ def roll_call(sweep: Path) -> None:
     for member in found:
         if member.status != FINISHED:
             print(f"{_why(member)}: {member.folder}")
-    print(f"compare them: vae-compare {sweep}")
+    print(f"compare them: vae-compare {shlex.quote(os.path.relpath(sweep))}")
+    return all(member.status == FINISHED for member in found)
 
 
 def _why(member: Member) -> str:
+    if (held_by := owner(member.folder)) and not member.error:
+        return f"{member.status} (it runs as {held_by}, or died as such)"
     return f"{member.status}: {member.error}" if member.error else member.status

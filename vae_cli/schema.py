@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vae_cli.errors import UserError, nearest
-from vae_cli.keys import COMPARISON, EVALUATION, GROUPS, PICTURES, PLAIN, RULES
+from vae_cli.keys import CALL, COMPARISON, EVALUATION, GROUPS, PICTURES, PLAIN, RULES
 from vae_cli.rules import Rule, is_whole
 
 
@@ -34,7 +34,7 @@ def differences(saved: Mapping[str, Any], current: Mapping[str, Any]) -> list[st
 def compares(key: str) -> bool:
     """Whether a key tells one run from another: in the HPARAMS tab, and as a column of vae-compare."""
     technical = ("_target_", "estimators", "root", "resume")
-    return not key.startswith("checkpoint.") and key.rpartition(".")[2] not in technical
+    return key not in CALL and not key.startswith("checkpoint.") and key.rpartition(".")[2] not in technical
 
 
 def check(config: Mapping[str, Any]) -> None:
@@ -50,6 +50,12 @@ def check(config: Mapping[str, Any]) -> None:
             raise UserError(f"there is no key {key!r}{nearest(key, RULES)}")
     for refused in _contradictions(config):
         raise UserError(refused)
+
+
+def check_call(settings: Mapping[str, Any]) -> None:
+    """The same for the keys of one call of vae-train."""
+    for key, value in settings.items():
+        _check_key(key, value, CALL)
 
 
 def check_evaluation(config: Mapping[str, Any]) -> None:

@@ -20,8 +20,8 @@ TENSORBOARD_SAMPLES = 64
 class Trainer:
     """Runs a state to its last step, and tells a journal and the checkpoints on the way."""
 
-    def __init__(self, state: State, journal: Journal, folder: Path, interrupted: Callable[[], bool]) -> None:
-        self.state, self.journal, self.folder, self.interrupted = state, journal, folder, interrupted
+    def __init__(self, state: State, journal: Journal, folder: Path, wish: Callable[[], str | None]) -> None:
+        self.state, self.journal, self.folder, self.wish = state, journal, folder, wish
         self.parts, self.settings = state.experiment, state.experiment.settings
         self.steps_per_epoch = self.parts.steps_per_epoch
         self.total_steps = self.settings.epochs * self.steps_per_epoch
@@ -46,9 +46,10 @@ class Trainer:
                 self.set_learning_rate()
                 self.state.rows.append(train_step(self.state, batch))
                 self.events()
-                if self.interrupted():
+                if wish := self.wish():
                     self.save("last")
-                    return "interrupted"
+                    if wish == "end":
+                        return "interrupted"
         self.save("last")
         validated = len(self.parts.data.validation.images) and (self.folder / "checkpoints/best.pt").exists()
         if not validated:

@@ -1,0 +1,59 @@
+"""What Hydra calls before it starts anything."""
+
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+
+from vae_cli.config import accept, plain_call
+from vae_cli.errors import UserError
+from vae_cli.schema import check_call
+from vae_cli.watch import WATCHES, Watch
+
+ON_THIS_MACHINE = ("basic", "joblib", "submitit_local", "ray")
+
+
+class BeforeRun(Callback):
+    """A bad configuration leaves nothing behind. SystemExit, because Hydra turns other exceptions into warnings."""
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        self._check(config)
+        try:
+            accept(config)
+        except UserError as error:
+            print(f"vae-train: {error}", file=sys.stderr)
+            raise SystemExit(2) from error
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        self._check(config)
+        launcher = config.hydra.runtime.choices.get("hydra/launcher")
+        address = config.hydra.launcher.get("ray", {}).get("init", {}).get("address")
+        local = launcher in ON_THIS_MACHINE and not address
+        WATCHES.append(Watch(Path(config.hydra.sweep.dir), _expected(config), local))
+        WATCHES[-1].start()
+
+    def _check(self, config: DictConfig) -> None:
+        try:
+            check_call(plain_call(config))
+        except UserError as error:
+            print(f"vae-train: {error}", file=sys.stderr)
+            raise SystemExit(2) from error
+
+
+def _expected(config: DictConfig) -> int | None:
+    """How many members Hydra's own sweeper will make."""
+    if config.hydra.runtime.choices.get("hydra/sweeper") != "basic":
+        return None
+    given = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
+    parsed = OverridesParser.create().parse_overrides([*given, *config.hydra.overrides.task])
+    counts = {
+        override.key_or_group: len(list(override.sweep_string_iterator()))
+        if override.is_sweep_override()
+        else 1
+        for override in parsed
+    }
+    return math.prod(counts.values())

@@ -1,0 +1,152 @@
+"""One job that Hydra has composed: a run of its own, or a sweep's member."""
+
+import logging
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from vae_cli import claim, seats
+from vae_cli.checkpoint import write_json
+from vae_cli.claim import Summary, finished, locked
+from vae_cli.config import accept, saved_config
+from vae_cli.errors import Interrupted, Refused, UserError
+from vae_cli.failures import one_line, reported
+from vae_cli.roll_call import earlier_failure
+from vae_cli.watch import WATCHES, halt, halted
+
+log = logging.getLogger("vae_cli")
+
+T = TypeVar("T")
+Told = float | list[float] | None  # what a search is told of a member
+
+
+def job(cfg: DictConfig) -> Told:
+    """What Hydra calls. A member does not raise: its folder says how it ended, and the sweep's end reads it there."""
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    if HydraConfig.get().mode == RunMode.RUN:
+        return told(
+            reported("vae-train", lambda: logged(lambda: start(cfg, folder, progress=True))), cfg.returns
+        )
+    to_the_file_alone()
+    if reason := halted(folder.parent):
+        log.info("not started: %s", reason)
+        return None
+    try:
+        return told(logged(lambda: member(cfg, folder)), cfg.returns)
+    except Interrupted:
+        if WATCHES:  # the process that the user started: the sweep ends with its member
+            raise Interrupted("interrupted; the same command goes on with the sweep") from None
+    except Exception as error:
+        if cfg.fail_fast and not isinstance(error, claim.Occupied):
+            halt(folder.parent, f"{folder.name} failed, and fail_fast is true")
+    return None
+
+
+def member(cfg: DictConfig, folder: Path) -> Summary:
+    """Raises what ended it, after the folder has said so."""
+    try:
+        if (earlier := earlier_failure(folder)) and not cfg.retry_failed:
+            raise Refused(f"{earlier}; retry_failed=true tries it again")
+        return start(cfg, folder, progress=False)
+    except Refused as error:
+        claim.refuse(folder, error)
+        raise
+    except Exception as error:
+        if not (folder / "summary.json").exists():  # it ended before the run could say so itself
+            write_json(folder / "summary.json", {"status": "failed", "error": one_line(error) or repr(error)})
+        raise
+
+
+def start(cfg: DictConfig, folder: Path, progress: bool) -> Summary:
+    """Make the folder this configuration's, and train what is left to train."""
+    hydra_cfg = HydraConfig.get()
+    with locked(folder):
+        claim.refuse_another(folder, cfg)
+        if done := said_to_be_finished(folder, cfg.epochs):
+            return done
+        claim.record(folder, cfg, hydra_cfg, hydra_cfg.overrides.task)
+        launcher = (
+            str(hydra_cfg.runtime.choices.get("hydra/launcher")) if hydra_cfg.mode == RunMode.MULTIRUN else ""
+        )
+        with seats.seat(launcher, cfg.threads, cfg.jobs_per_gpu):
+            return train(cfg, folder, progress)
+
+
+def resume(folder: Path, epochs: str | None) -> Summary:
+    """vae-train resume=RUN_FOLDER [epochs=N]: the run's own configuration, with nothing but `epochs` changed."""
+    cfg = saved_config(folder)
+    before = cfg.epochs
+    if epochs is not None:
+        cfg.epochs = OmegaConf.from_dotlist([f"epochs={epochs}"]).epochs
+    accept(cfg)
+    if not (folder / "checkpoints/last.pt").exists():
+        raise UserError(
+            f"resume={folder} has no checkpoints/last.pt: nothing to go on with; start the run anew"
+        )
+    with locked(folder):
+        log_to(folder / "train.log")
+        if cfg.epochs != before:
+            log.info("epochs    %s → %s; everything else is as it was", before, cfg.epochs)
+            OmegaConf.save(cfg, folder / ".hydra/config.yaml")
+        done = said_to_be_finished(folder, cfg.epochs)
+        return done or logged(lambda: train(cfg, folder, progress=True))
+
+
+def said_to_be_finished(folder: Path, epochs: int) -> Summary | None:
+    if done := finished(folder, epochs):
+        log.info("%s has finished its %g epochs; epochs=N with a larger N goes on", folder, done["epochs"])
+    return done
+
+
+def train(cfg: DictConfig, folder: Path, progress: bool) -> Summary:
+    config = accept(cfg)
+    seats.limit_threads(cfg.get("threads", "auto"))
+    from vae_cli.run import run  # torch is imported here, after the configuration was accepted
+
+    return run(config, folder, progress)
+
+
+def told(summary: Summary, returns: str | list[str]) -> Told:
+    """The validation figures that `returns` names, at the best checkpoint; None without validation."""
+    figures = summary.get("validation") or {}
+    if isinstance(returns, str):
+        return figures.get(returns)
+    return [figures[name] for name in returns] if figures else None
+
+
+def to_the_file_alone() -> None:
+    """A member's lines go to its train.log; the sweep's console has one line for each member."""
+    root = logging.getLogger()
+    for handler in [handler for handler in root.handlers if not isinstance(handler, logging.FileHandler)]:
+        root.removeHandler(handler)
+
+
+def log_to(file: Path) -> None:
+    """What Hydra's job_logging does for a new run: plain lines on the console, dated ones in the file."""
+    dated = logging.FileHandler(file)
+    dated.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(
+        level=logging.INFO, format="%(message)s", handlers=[logging.StreamHandler(sys.stdout), dated]
+    )
+
+
+def logged(work: Callable[[], T]) -> T:
+    """Let a run's failure stand in its own train.log; what is not the user's fault with its traceback."""
+    try:
+        return work()
+    except Refused:  # the run of that folder is another
+        raise
+    except Exception as error:
+        record = logging.LogRecord(
+            log.name, logging.ERROR, __file__, 0, one_line(error) or traceback.format_exc(), None, None
+        )
+        for handler in logging.getLogger().handlers:
+            if isinstance(handler, logging.FileHandler):
+                handler.emit(record)
+        raise

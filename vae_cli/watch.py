@@ -1,0 +1,181 @@
+"""A sweep while it runs, seen from the process that the user started: a line for each member, and how it is ended.
+It looks at the members' folders, so that it is the same for every launcher."""
+
+import os
+import platform
+import re
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from vae_cli import members
+from vae_cli.claim import REFUSED, owner
+from vae_cli.errors import Interrupted
+
+if TYPE_CHECKING:
+    from tqdm import tqdm  # imported where it draws: whoever asks for help need not wait
+
+WATCHES: list["Watch"] = []  # the sweep under way, in the process that the user started alone
+STOP = ".stop"  # in a sweep's folder: why no further member starts
+SECONDS_BETWEEN_LINES = 30.0
+SECONDS_TO_SAVE = 60.0
+LINES = 8  # of running members at a time
+
+
+def halt(sweep: Path, reason: str) -> None:
+    (sweep / STOP).write_text(reason)
+
+
+def halted(sweep: Path) -> str | None:
+    return (sweep / STOP).read_text() if (sweep / STOP).exists() else None
+
+
+class Watch(threading.Thread):
+    """`expected`: how many members there will be, where that is known; `local`: they are processes of this machine that
+    end with this one."""
+
+    def __init__(self, sweep: Path, expected: int | None, local: bool) -> None:
+        super().__init__(daemon=True)
+        self.sweep, self.expected, self.local = sweep, expected, local
+        self.started = time.time()
+        self.ended: dict[Path, members.Member] = {}
+        self.bars: dict[Path, tqdm[Any]] = {}
+        self.closing = threading.Event()
+        self.next_lines = time.monotonic() + SECONDS_BETWEEN_LINES
+        (sweep / STOP).unlink(missing_ok=True)
+        if local:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, self._interrupted)
+
+    def run(self) -> None:
+        pause = 1.0
+        while not self.closing.wait(pause):
+            before = time.monotonic()
+            self.look()
+            pause = max(1.0, 20 * (time.monotonic() - before))  # thousands of members on a slow disk
+
+    def close(self) -> list[members.Member]:
+        """Stop watching; every member that this call came to."""
+        self.closing.set()
+        if self.is_alive():
+            self.join()
+        self.look()
+        for bar in self.bars.values():
+            bar.close()
+        return [_read(folder) for folder in self.visited()]
+
+    def visited(self) -> list[Path]:
+        """The members whose lock was taken, or refused, since the watch began."""
+        if not self.sweep.is_dir():
+            return []
+        with os.scandir(self.sweep) as entries:
+            folders = sorted(Path(entry.path) for entry in entries if entry.is_dir())
+        return [folder for folder in folders if any(self._is_new(folder / n) for n in (".lock", REFUSED))]
+
+    def _is_new(self, file: Path) -> bool:
+        try:
+            return file.stat().st_mtime >= self.started - 1  # file systems round
+        except FileNotFoundError:
+            return False
+
+    def look(self) -> None:
+        running = []
+        for folder in self.visited():
+            if folder in self.ended:
+                continue
+            if owner(folder):
+                running.append(folder)
+            else:
+                self._end(folder)
+        if self.local and halted(self.sweep):
+            self._signal(running)
+        if sys.stdout.isatty():
+            for folder in running:
+                self._draw(folder)
+        elif time.monotonic() > self.next_lines:
+            self.next_lines = time.monotonic() + SECONDS_BETWEEN_LINES
+            for folder in running[:LINES]:
+                print(f"running    {folder.name}  {_progress(folder)}", flush=True)
+
+    def _end(self, folder: Path) -> None:
+        from tqdm import tqdm
+
+        member = self.ended[folder] = _read(folder)
+        if bar := self.bars.pop(folder, None):
+            bar.close()
+        of = f"/{self.expected}" if self.expected else ""
+        before = "" if self._is_new(folder / "summary.json") or not member.figures else ", before"
+        said = f"{member.status:10} {member.name}  {_figures(member)}{before}"
+        tqdm.write(f"{said}  [{len(self.ended)}{of}]", file=sys.stdout)
+        sys.stdout.flush()
+
+    def _draw(self, folder: Path) -> None:
+        from tqdm import tqdm
+
+        if folder not in self.bars:
+            epochs = members.read(folder, folder.name).config.get("epochs")
+            self.bars[folder] = tqdm(
+                total=epochs, desc=folder.name, leave=False, dynamic_ncols=True, file=sys.stdout,
+                bar_format="{desc}  {percentage:3.0f} % {bar:20} {postfix}",
+            )  # fmt: skip
+        if latest := members.latest(folder):
+            self.bars[folder].n = latest[0]
+        self.bars[folder].set_postfix_str(_progress(folder))
+
+    def _signal(self, running: list[Path]) -> list[Path]:
+        """Ask the members that run as processes of ours to save themselves and end."""
+        ours = [folder for folder in running if (pid := _pid(folder)) and _is_ours(pid)]
+        for folder in ours:
+            if pid := _pid(folder):
+                os.kill(pid, signal.SIGTERM)
+        return ours
+
+    def _interrupted(self, number: int, frame: FrameType | None) -> None:
+        """SIGINT and SIGTERM of a sweep: nothing new starts, what runs is saved, then the launcher is stopped."""
+        signal.signal(number, signal.default_int_handler)  # once more ends it at once
+        if self.sweep.is_dir():
+            halt(self.sweep, "the sweep was interrupted")
+            saving = self._signal([folder for folder in self.visited() if owner(folder)])
+            end = time.monotonic() + SECONDS_TO_SAVE
+            while any(owner(folder) for folder in saving) and time.monotonic() < end:
+                time.sleep(0.1)
+        raise Interrupted("interrupted; the same command goes on with the sweep")
+
+
+def _read(folder: Path) -> members.Member:
+    member, note = members.read(folder, folder.name), folder / REFUSED
+    return member._replace(status="refused", error=note.read_text()) if note.exists() else member
+
+
+def _pid(folder: Path) -> int | None:
+    found = re.fullmatch(rf"pid (\d+) on {re.escape(platform.node())}", owner(folder) or "")
+    return int(found[1]) if found else None
+
+
+def _is_ours(pid: int) -> bool:
+    """Of our process group, as what a launcher of this machine starts; jobs of a cluster are not."""
+    try:
+        return pid != os.getpid() and os.getpgid(pid) == os.getpgrp()
+    except ProcessLookupError:
+        return False
+
+
+def _progress(folder: Path) -> str:
+    if not (latest := members.latest(folder)):
+        return "starting"
+    epoch, elbo = latest
+    return f"epoch {epoch:.1f}" + (f", elbo {elbo:.2f}" if elbo is not None else "")
+
+
+def _figures(member: members.Member) -> str:
+    shown = [
+        f"{name.removeprefix('test.')} {member.figures[name]:.2f}"
+        for name in ("test.elbo", "test.nll")
+        if name in member.figures
+    ]
+    seconds = [f"{member.figures['seconds']:.0f} s"] if "seconds" in member.figures else []
+    return "  ".join([*shown, *seconds, *([member.error] if member.error else [])])
