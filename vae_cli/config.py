@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,8 +31,8 @@ def config_folder() -> Path:
 
 
 def member_name(overrides: str) -> str:
-    """A sweep member's overrides as one folder name: keys by their last part where no other key has it, safe characters,
-    and a hash where these are not enough or it would be too long."""
+    """A sweep member's overrides as one folder name: of keys the last part (of the first
+    key that has it), safe characters, and a hash where these are not enough or it would be too long."""
     import hashlib
 
     short = re.sub(r"(?:^|(?<=,))[\w.]+(?==)", lambda key: SHORT.get(key[0], key[0]), overrides)
@@ -43,10 +42,8 @@ def member_name(overrides: str) -> str:
     return f"{safe[:140]}_{hashlib.sha256(overrides.encode()).hexdigest()[:8]}"
 
 
-_last_parts = Counter(key.rpartition(".")[2] for key in RULES)
-SHORT = {
-    key: last for key in RULES if _last_parts[last := key.rpartition(".")[2]] == 1 and last not in GROUPS
-}
+FIRST = {key.rpartition(".")[2]: key for key in reversed(RULES)}  # last part → the first key that has it
+SHORT = {key: last for last, key in FIRST.items() if last not in GROUPS}
 
 OmegaConf.register_new_resolver("member", member_name, replace=True)
 OmegaConf.register_new_resolver(
