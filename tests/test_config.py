@@ -508,14 +508,10 @@ def test_members_with_different_overrides_have_different_names():
 
 
 def test_a_safe_name_is_the_overrides_with_the_last_part_of_each_key():
-    """But for a key whose last part another key has, too, and one that is nobody's."""
+    """But for a key whose last part an earlier key has, too, and one that is nobody's."""
     assert member_name("latent.code_size=2,latent=bernoulli,seed=1") == "code_size=2,latent=bernoulli,seed=1"
-    for overrides in (
-        "latent.temperature=1",
-        "objective.warmup_steps=5",
-        "data.mine=3",
-        "lr.x=latent.code_size",
-    ):
+    assert member_name("latent.temperature=0.5") == "temperature=0.5"
+    for overrides in ("estimator.temperature=1", "data.name=x", "data.mine=3", "lr.x=latent.code_size"):
         assert member_name(overrides) == overrides
 
 

@@ -46,7 +46,8 @@ class Watch(threading.Thread):
         self.bars: dict[Path, tqdm[Any]] = {}
         self.closing = threading.Event()
         self.next_lines = time.monotonic() + SECONDS_BETWEEN_LINES
-        (sweep / STOP).unlink(missing_ok=True)
+        for left in (*sweep.glob(STOP), *sweep.glob(f"*/{REFUSED}")):  # by an earlier call
+            left.unlink(missing_ok=True)
         if local:
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, self._interrupted)
