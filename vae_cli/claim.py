@@ -58,6 +58,17 @@ def owner(folder: Path) -> str | None:
     return (lock.read_text() if lock.exists() else "") or None
 
 
+def pid_here(folder: Path) -> int | None:
+    """The owner, where it is a process of this host."""
+    found = re.fullmatch(rf"pid (\d+) on {re.escape(platform.node())}", owner(folder) or "")
+    return int(found[1]) if found else None
+
+
+def is_held(folder: Path) -> bool:
+    """Whether somebody writes the folder, as far as this host can tell."""
+    return owner(folder) is not None and ((pid := pid_here(folder)) is None or Path(f"/proc/{pid}").exists())
+
+
 def refuse(folder: Path, reason: Refused) -> None:
     """Leave a note beside a member that a call leaves as it is, for the sweep's end."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -72,15 +83,13 @@ def _take(file: int, path: Path) -> None:
         raise _occupied(path) from None
     except OSError:  # a file system without such locks
         alone = False
-    owner = re.fullmatch(r"pid (\d+) on (.*)", path.read_text())
-    if owner is None:
+    if (held_by := owner(path.parent)) is None:
         return
-    pid, host = owner.groups()
-    if host == platform.node():
-        if not alone and Path(f"/proc/{pid}").exists():
+    if pid_here(path.parent):
+        if not alone and is_held(path.parent):
             raise _occupied(path)
     elif time.time() - (seen := path.stat().st_mtime) < STALE:
-        log.info("%s is locked by %s; waiting %.0f s for a sign of its life", path.parent, owner[0], STALE)
+        log.info("%s is locked by %s; waiting %.0f s for a sign of its life", path.parent, held_by, STALE)
         end = time.monotonic() + STALE
         while time.monotonic() < end:
             time.sleep(min(1.0, STALE / 10))

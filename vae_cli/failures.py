@@ -31,6 +31,12 @@ EXTRAS = {
     "hydra/launcher=ray": "ray",
     "hydra/sweeper=optuna": "optuna",
 }
+DEAD_WORKER = (
+    "TerminatedWorkerError",
+    "WorkerCrashedError",
+    "UncompletedJobError",
+    "FailedJobError",
+)  # launchers'
 T = TypeVar("T")
 
 
@@ -83,4 +89,6 @@ def one_line(error: Exception, program: str = "vae-train") -> str | None:
         return " ".join(f"{error} {error.__cause__ or ''}".split())
     if isinstance(error, OSError):
         return f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
+    if type(error).__name__ in DEAD_WORKER:
+        return f"a worker process died ({type(error).__name__}); the same command goes on with what is unfinished"
     return str(error) if isinstance(error, UserError | Diverged) else None

@@ -28,12 +28,23 @@ Told = float | list[float] | None  # what a search is told of a member
 
 def job(cfg: DictConfig) -> Told:
     """What Hydra calls. A member does not raise: its folder says how it ended, and the sweep's end reads it there."""
-    folder = Path(HydraConfig.get().runtime.output_dir)
-    if HydraConfig.get().mode == RunMode.RUN:
+    hydra_cfg = HydraConfig.get()
+    folder = Path(hydra_cfg.runtime.output_dir)
+    if hydra_cfg.mode == RunMode.RUN:
         return told(
             reported("vae-train", lambda: logged(lambda: start(cfg, folder, progress=True))), cfg.returns
         )
     to_the_file_alone()
+    if launcher() != "joblib" or finished(folder, cfg.epochs):
+        return contained(cfg, folder)
+    import vae_cli.run  # noqa: F401  here, so that each fork need not
+    from vae_cli.apart import apart
+
+    return apart(lambda: contained(cfg, folder), folder)
+
+
+def contained(cfg: DictConfig, folder: Path) -> Told:
+    """A member whose failure is its own."""
     if reason := halted(folder.parent):
         log.info("not started: %s", reason)
         return None
@@ -71,11 +82,14 @@ def start(cfg: DictConfig, folder: Path, progress: bool) -> Summary:
         if done := said_to_be_finished(folder, cfg.epochs):
             return done
         claim.record(folder, cfg, hydra_cfg, hydra_cfg.overrides.task)
-        launcher = (
-            str(hydra_cfg.runtime.choices.get("hydra/launcher")) if hydra_cfg.mode == RunMode.MULTIRUN else ""
-        )
-        with seats.seat(launcher, cfg.threads, cfg.jobs_per_gpu):
+        with seats.seat(launcher(), cfg.threads, cfg.jobs_per_gpu):
             return train(cfg, folder, progress)
+
+
+def launcher() -> str:
+    """What starts this sweep's members; nothing of a single run."""
+    hydra_cfg = HydraConfig.get()
+    return str(hydra_cfg.runtime.choices.get("hydra/launcher")) if hydra_cfg.mode == RunMode.MULTIRUN else ""
 
 
 def resume(folder: Path, epochs: str | None) -> Summary:

@@ -2,8 +2,6 @@
 It looks at the members' folders, so that it is the same for every launcher."""
 
 import os
-import platform
-import re
 import signal
 import sys
 import threading
@@ -13,7 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from vae_cli import members
-from vae_cli.claim import REFUSED, owner
+from vae_cli.claim import REFUSED, is_held, pid_here
 from vae_cli.errors import Interrupted
 
 if TYPE_CHECKING:
@@ -88,7 +86,7 @@ class Watch(threading.Thread):
         for folder in self.visited():
             if folder in self.ended:
                 continue
-            if owner(folder):
+            if is_held(folder):
                 running.append(folder)
             else:
                 self._end(folder)
@@ -129,10 +127,11 @@ class Watch(threading.Thread):
 
     def _signal(self, running: list[Path]) -> list[Path]:
         """Ask the members that run as processes of ours to save themselves and end."""
-        ours = [folder for folder in running if (pid := _pid(folder)) and _is_ours(pid)]
-        for folder in ours:
-            if pid := _pid(folder):
+        ours = []
+        for folder in running:
+            if (pid := pid_here(folder)) and _is_ours(pid):
                 os.kill(pid, signal.SIGTERM)
+                ours.append(folder)
         return ours
 
     def _interrupted(self, number: int, frame: FrameType | None) -> None:
@@ -140,9 +139,9 @@ class Watch(threading.Thread):
         signal.signal(number, signal.default_int_handler)  # once more ends it at once
         if self.sweep.is_dir():
             halt(self.sweep, "the sweep was interrupted")
-            saving = self._signal([folder for folder in self.visited() if owner(folder)])
+            saving = self._signal([folder for folder in self.visited() if is_held(folder)])
             end = time.monotonic() + SECONDS_TO_SAVE
-            while any(owner(folder) for folder in saving) and time.monotonic() < end:
+            while any(is_held(folder) for folder in saving) and time.monotonic() < end:
                 time.sleep(0.1)
         raise Interrupted("interrupted; the same command goes on with the sweep")
 
@@ -150,11 +149,6 @@ class Watch(threading.Thread):
 def _read(folder: Path) -> members.Member:
     member, note = members.read(folder, folder.name), folder / REFUSED
     return member._replace(status="refused", error=note.read_text()) if note.exists() else member
-
-
-def _pid(folder: Path) -> int | None:
-    found = re.fullmatch(rf"pid (\d+) on {re.escape(platform.node())}", owner(folder) or "")
-    return int(found[1]) if found else None
 
 
 def _is_ours(pid: int) -> bool:

@@ -1,0 +1,55 @@
+"""A member in a process of its own."""
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from tqdm import tqdm
+
+from vae_cli.checkpoint import write_json
+
+T = TypeVar("T")
+
+
+def apart(work: Callable[[], T], folder: Path) -> T | None:
+    """What `work` returns (as JSON can say it) from a fork of this process; None where that was killed, and
+    summary.json says so. joblib gives up the whole sweep when one of its workers dies, say for its memory: this way the
+    worker lives, and with it the torch that it has imported."""
+    answer, question = os.pipe()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    if (child := os.fork()) == 0:
+        _answer(work, question)
+    os.close(question)
+    before = signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # a terminal's Ctrl-C reaches the fork, too: it saves itself
+    try:
+        with os.fdopen(answer) as pipe:
+            said = pipe.read()
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if status < 0:
+        error = f"its process was killed by {signal.Signals(-status).name}; the same command goes on with it"
+        write_json(folder / "summary.json", {"status": "interrupted", "error": error})
+    return json.loads(said) if said else None
+
+
+def _answer(work: Callable[[], T], question: int) -> None:
+    status = 1
+    tqdm.set_lock(threading.RLock())  # its own is a semaphore of the system, which os._exit would leak
+    try:
+        os.write(question, json.dumps(work()).encode())
+        status = 0
+    finally:
+        logging.shutdown()
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(status)  # nothing of the worker's is ours to clean up
