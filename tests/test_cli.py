@@ -413,6 +413,27 @@ def test_an_interrupted_run_keeps_a_checkpoint_and_says_how_to_go_on(tmp_path):
     assert summary(folder)["steps"] > steps
 
 
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_sweep_saves_its_member_and_starts_no_other(tmp_path, how):
+    sweep = ["-m", "latent.code_size=2,3", "name=s", *RECTANGLES, "log_every=1", "validate_every=1000"]
+    folder = tmp_path / "outputs/s"
+    process = subprocess.Popen(
+        [*VAE_TRAIN, *sweep, "epochs=3000"], cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    try:
+        wait_for(lambda: list(folder.glob("*/metrics.jsonl")), process)
+        process.send_signal(how)
+        output, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert errors == "vae-train: interrupted; the same command goes on with the sweep\n"
+    (member,) = folder.glob("*/")
+    assert summary(member)["status"] == "interrupted" and (member / "checkpoints/last.pt").exists()
+    assert "interrupted: " in output and str(member) in output
+
+
 # --- help ---------------------------------------------------------------------------------------------------
 
 

@@ -1,8 +1,16 @@
 """Sweeps whose members fail: the others go on, the end names them, and the next call knows."""
 
 import json
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import distributions
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -106,3 +114,71 @@ def test_a_missing_extra_is_named_with_its_command(command, tmp_path, option):
     done = command("vae-train", "-m", option, "seed=1,2", cwd=tmp_path)
     assert done.returncode == 2 and list(tmp_path.iterdir()) == []
     assert done.stderr == f"vae-train: {option} needs an extra: pip install 'vae-cli[{extra}]'\n"
+
+
+# --- TensorBoard --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tensorboard(swept):
+    """`ask("runs")`: the JSON that TensorBoard's page over the sweep's folder is made of."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "tensorboard.main", "--host", "127.0.0.1", "--port", str(port), "--logdir",
+         str(swept[0] / "outputs/s")], stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def ask(path: str, question: object = None) -> Any:
+        url = f"http://127.0.0.1:{port}/data/{path}"
+        data = None if question is None else json.dumps(question).encode()
+        request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+        with opener.open(request, timeout=30) as answer:
+            return json.load(answer)
+
+    try:
+        yield ask
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def patiently(question: Callable[[], Any], enough: Callable[[Any], bool]) -> Any:
+    """TensorBoard reads the folder while it answers."""
+    end = time.monotonic() + 60
+    while True:
+        with suppress(OSError):  # it does not listen yet
+            if enough(answer := question()):
+                return answer
+        assert time.monotonic() < end, "TensorBoard did not answer as expected within a minute"
+        time.sleep(0.3)
+
+
+def test_tensorboard_shows_the_members_with_their_keys_and_final_figures(swept, tensorboard):
+    """Under their folders' names; the HPARAMS tab has a row for each that began to train."""
+    members = {
+        folder.parent.name: folder.parent for folder in (swept[0] / "outputs/s").glob("*/metrics.jsonl")
+    }
+    assert len(members) == 2
+    runs = patiently(lambda: tensorboard("runs"), lambda answer: set(answer) == set(members))
+    assert all("code_size=4" in run and "latent." not in run for run in runs)
+    statuses = [f"STATUS_{status}" for status in ("UNKNOWN", "SUCCESS", "FAILURE", "RUNNING")]
+    question = {"experimentName": "", "allowedStatuses": statuses, "startIndex": 0, "sliceSize": 100}
+    question["colParams"] = [{"metric": {"tag": tag, "group": ""}} for tag in ("test/elbo", "test/nll")]
+
+    def rows() -> dict[float, dict]:
+        groups = tensorboard("plugin/hparams/session_groups", question)["sessionGroups"]
+        return {group["hparams"]["optimizer.lr"]: group for group in groups}
+
+    found = patiently(rows, lambda rows: set(rows) == {0.001, 1e18} and "metricValues" in rows[0.001])
+    for rate, status in ((0.001, "SUCCESS"), (1e18, "FAILURE")):
+        assert found[rate]["sessions"][0]["status"] == f"STATUS_{status}"
+        assert (
+            found[rate]["hparams"]["latent.code_size"] == 4 and found[rate]["hparams"]["latent"] == "gaussian"
+        )
+    shown = {value["name"]["tag"]: value["value"] for value in found[0.001]["metricValues"]}
+    test = summaries(swept[0])[4, 0.001]["test"]
+    assert shown["test/elbo"] == pytest.approx(test["elbo"], rel=1e-6)  # TensorBoard keeps float32
+    assert shown["test/nll"] == pytest.approx(test["nll"], rel=1e-6)

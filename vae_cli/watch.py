@@ -42,6 +42,7 @@ class Watch(threading.Thread):
         self.started = time.time()
         self.ended: dict[Path, members.Member] = {}
         self.bars: dict[Path, tqdm[Any]] = {}
+        self.totals: dict[Path, int | None] = {}
         self.closing = threading.Event()
         self.next_lines = time.monotonic() + SECONDS_BETWEEN_LINES
         for left in (*sweep.glob(STOP), *sweep.glob(f"*/{REFUSED}")):  # by an earlier call
@@ -55,7 +56,7 @@ class Watch(threading.Thread):
         while not self.closing.wait(pause):
             before = time.monotonic()
             self.look()
-            pause = max(1.0, 20 * (time.monotonic() - before))  # thousands of members on a slow disk
+            pause = max(1.0, 5 * (time.monotonic() - before))  # thousands of members on a slow disk
 
     def close(self) -> list[members.Member]:
         """Stop watching; every member that this call came to."""
@@ -98,14 +99,14 @@ class Watch(threading.Thread):
         elif time.monotonic() > self.next_lines:
             self.next_lines = time.monotonic() + SECONDS_BETWEEN_LINES
             for folder in running[:LINES]:
-                print(f"running    {folder.name}  {_progress(folder)}", flush=True)
+                print(f"running    {folder.name}  {_progress(folder, self._epochs(folder))}", flush=True)
 
     def _end(self, folder: Path) -> None:
         from tqdm import tqdm
 
         member = self.ended[folder] = _read(folder)
-        if bar := self.bars.pop(folder, None):
-            bar.close()
+        if folder in self.bars:
+            self.bars.pop(folder).close()
         of = f"/{self.expected}" if self.expected else ""
         before = "" if self._is_new(folder / "summary.json") or not member.figures else ", before"
         said = f"{member.status:10} {member.name}  {_figures(member)}{before}"
@@ -115,15 +116,21 @@ class Watch(threading.Thread):
     def _draw(self, folder: Path) -> None:
         from tqdm import tqdm
 
+        if not (epochs := self._epochs(folder)):
+            return
         if folder not in self.bars:
-            epochs = members.read(folder, folder.name).config.get("epochs")
             self.bars[folder] = tqdm(
-                total=epochs, desc=folder.name, leave=False, dynamic_ncols=True, file=sys.stdout,
-                bar_format="{desc}  {percentage:3.0f} % {bar:20} {postfix}",
+                total=epochs, leave=False, dynamic_ncols=True, file=sys.stdout,
+                bar_format="{percentage:3.0f} % {bar:20} {desc}",
             )  # fmt: skip
         if latest := members.latest(folder):
             self.bars[folder].n = latest[0]
-        self.bars[folder].set_postfix_str(_progress(folder))
+        self.bars[folder].set_description_str(f"{_progress(folder, epochs)}  {folder.name}")
+
+    def _epochs(self, folder: Path) -> int | None:
+        if not self.totals.get(folder):  # its configuration may not be there yet
+            self.totals[folder] = members.read(folder, folder.name).config.get("epochs")
+        return self.totals[folder]
 
     def _signal(self, running: list[Path]) -> list[Path]:
         """Ask the members that run as processes of ours to save themselves and end."""
@@ -159,11 +166,11 @@ def _is_ours(pid: int) -> bool:
         return False
 
 
-def _progress(folder: Path) -> str:
+def _progress(folder: Path, epochs: int | None) -> str:
     if not (latest := members.latest(folder)):
         return "starting"
     epoch, elbo = latest
-    return f"epoch {epoch:.1f}" + (f", elbo {elbo:.2f}" if elbo is not None else "")
+    return f"epoch {epoch:.1f} of {epochs}" + (f", elbo {elbo:.2f}" if elbo is not None else "")
 
 
 def _figures(member: members.Member) -> str:
