@@ -8,6 +8,7 @@ import os
 import pickle
 import shutil
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,11 +16,14 @@ import hydra
 import pytest
 import torch
 from hydra.core.global_hydra import GlobalHydra
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.summary.writer.record_writer import RecordWriter
 
 from vae_cli import checkpoint, claim, run, train
 from vae_cli.build import build
 from vae_cli.config import accept, config_folder
 from vae_cli.errors import Diverged, Interrupted, UserError
+from vae_cli.journal import Journal
 from vae_cli.state import State
 
 SUBSET = Path(__file__).parent / "data"
@@ -231,6 +235,30 @@ def test_a_crash_after_the_test_tests_again_once(tmp_path, uninterrupted, monkey
     assert figures(tmp_path)[-1]["split"] == "test"
     run.run(composed(*BASE), tmp_path)
     assert_equal_runs(uninterrupted(*BASE), tmp_path)
+    assert len(on_the_board(tmp_path).Scalars("test/elbo")) == 1
+
+
+def on_the_board(folder: Path) -> EventAccumulator:
+    return EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
+
+
+def test_what_was_logged_is_on_disk_before_a_checkpoint(tmp_path, monkeypatch):
+    """TensorBoard writes in a thread; what it had not written when the run died would not be logged again."""
+    write, save, checked = RecordWriter.write, checkpoint.save, []
+
+    def slow(writer: RecordWriter, record: bytes) -> None:
+        time.sleep(0.01)
+        write(writer, record)
+
+    def check(path: Path, *arguments: object) -> None:
+        logged = [line["step"] for line in figures(tmp_path) if "gradient_norm" in line]
+        checked.append(logged == [event.step for event in on_the_board(tmp_path).Scalars("train/loss")])
+        save(path, *arguments)
+
+    monkeypatch.setattr(RecordWriter, "write", slow)
+    monkeypatch.setattr(checkpoint, "save", check)
+    run.run(composed(*BASE, "checkpoint.epochs=1"), tmp_path)
+    assert len(checked) > EPOCHS and all(checked)
 
 
 def full_disk_by_fsync(folder: Path, patch: pytest.MonkeyPatch) -> None:
@@ -477,9 +505,11 @@ def test_a_run_that_stopped_early_has_finished(uninterrupted):
 def test_the_best_checkpoint_does_not_put_off_the_last_one(tmp_path):
     """The clock by which last.pt is due restarts with last.pt alone."""
     state = State(build(composed(*BASE)), torch.Generator().manual_seed(0))
-    trainer = train.Trainer(state, None, tmp_path, lambda: None)
+    journal = Journal(tmp_path, step=0, total_steps=LAST, progress=False)
+    trainer = train.Trainer(state, journal, tmp_path, lambda: None)
     started = trainer.checkpointed
     trainer.save("best")
     assert trainer.checkpointed == started
     trainer.save("last")
     assert trainer.checkpointed > started
+    journal.close()

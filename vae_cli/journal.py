@@ -48,9 +48,12 @@ class Journal:
 
         scalars = {name: value for name, value in figures.items() if not isinstance(value, list)}
         values = [Summary.Value(tag=f"{split}/{name}", simple_value=v) for name, v in scalars.items()]
-        self.writer.file_writer.add_summary(Summary(value=values), step)  # one record, not one for each
+        shown = step + (
+            split == "test"
+        )  # past the last step: a run resumed there hides it, for it tests again
+        self.writer.file_writer.add_summary(Summary(value=values), shown)  # one record, not one for each
         for name in figures.keys() - scalars.keys():
-            self.writer.add_histogram(f"{split}/{name}", np.asarray(figures[name]), step)
+            self.writer.add_histogram(f"{split}/{name}", np.asarray(figures[name]), shown)
         self.file.write(to_json({"step": step, "epoch": epoch, "split": split, **figures}) + "\n")
 
     def advance(self, steps: int, epoch: float, figures: Figures) -> None:
@@ -91,6 +94,10 @@ class Journal:
 
     def _write_raw(self, summary: Any) -> None:
         self.writer.file_writer.add_summary(summary)
+
+    def flush(self) -> None:
+        """Before a checkpoint is written: a run that goes on from it does not log again what came before."""
+        self.writer.flush()
 
     def close(self) -> None:
         self.bar.close()

@@ -160,6 +160,7 @@ class Trainer:
         for parameter, values in self.parts.model.state_dict().items():
             if not values.isfinite().all():
                 raise Diverged(f"parameter {parameter} is not finite at step {self.state.step}")
+        self.journal.flush()
         checkpoint.save(self.folder / f"checkpoints/{name}.pt", self.state.state_dict(), self.parts.config)
         if name == "last":
             self.checkpointed = time.perf_counter()
