@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help train test lint bench reproduce clean
+.PHONY: help train test test-crash lint bench reproduce clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -12,6 +12,9 @@ train: .venv/installed  ## set up, then train: make train ARGS="latent=bernoulli
 
 test: .venv/installed-dev  ## set up, then run the tests: make test ARGS="-k resume"
 	$(BIN)/pytest $(ARGS)
+
+test-crash: .venv/installed-dev  ## kill 50 runs at random moments; started again, each ends bit for bit as if it had not been
+	VAE_CLI_KILLS=50 $(BIN)/pytest -s tests/test_crash.py $(ARGS)
 
 lint: .venv/installed-dev  ## formatting, lint and types
 	$(BIN)/ruff format --check .

@@ -38,11 +38,12 @@ def float64():
 
 # One process imports torch; each command is then a child of it with its own arguments, folder, streams and status.
 SERVER = """
-import json, os, sys, traceback
+import json, os, signal, sys, traceback
 import matplotlib.backends.backend_agg, matplotlib.figure, torch.utils.tensorboard, torchvision.datasets
 import vae_cli.data.arrays, vae_cli.data.mnist, vae_cli.data.rectangles, vae_cli.networks, vae_cli.run, vae_cli.publish
 from vae_cli import cli
 
+signal.signal(signal.SIGALRM, lambda *_: os.kill(child, signal.SIGKILL))
 for line in sys.stdin:
     request = json.loads(line)
     child = os.fork()
@@ -65,13 +66,17 @@ for line in sys.stdin:
         finally:
             sys.stdout.flush(), sys.stderr.flush()
             os._exit(status)
+    signal.setitimer(signal.ITIMER_REAL, request["kill_after"])  # 0: never
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)  # not reaped yet: its number is no other process's
+    signal.setitimer(signal.ITIMER_REAL, 0)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
 @pytest.fixture(scope="session")
 def command(tmp_path_factory) -> Iterator[Command]:
-    """`command("vae-eval", "run=…", cwd=folder)`: no network, no CUDA, one thread."""
+    """`command("vae-eval", "run=…", cwd=folder)`: no network, no CUDA, one thread. With `kill_after` it gets a SIGKILL
+    after so many seconds, and returns -9 unless it has ended before."""
     folder = tmp_path_factory.mktemp("streams")
     environment = {k: v for k, v in os.environ.items() if k not in ("VAE_CLI_DATA", "HYDRA_FULL_ERROR")}
     environment |= {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONIOENCODING": "utf-8"}
@@ -82,10 +87,11 @@ def command(tmp_path_factory) -> Iterator[Command]:
     )  # fmt: skip
     assert server.stdin is not None and server.stdout is not None
 
-    def run(*arguments: object, cwd: Path) -> subprocess.CompletedProcess:
+    def run(*arguments: object, cwd: Path, kill_after: float | None = None) -> subprocess.CompletedProcess:
         files = {name: str(folder / name) for name in ("stdout", "stderr")}
         words = [str(argument) for argument in arguments]
-        print(json.dumps(files | {"arguments": words, "cwd": str(cwd)}), file=server.stdin, flush=True)
+        request = files | {"arguments": words, "cwd": str(cwd), "kill_after": kill_after or 0}
+        print(json.dumps(request), file=server.stdin, flush=True)
         status = int(server.stdout.readline())
         return subprocess.CompletedProcess(
             words, status, *(Path(file).read_text() for file in files.values())
