@@ -161,6 +161,9 @@ class Trainer:
             if not values.isfinite().all():
                 raise Diverged(f"parameter {parameter} is not finite at step {self.state.step}")
         self.journal.flush()
-        checkpoint.save(self.folder / f"checkpoints/{name}.pt", self.state.state_dict(), self.parts.config)
+        state = self.state.state_dict()
+        if name == "best":  # to be evaluated, not gone on with; the optimizer is two thirds of the bytes
+            del state["optimizer"]
+        checkpoint.save(self.folder / f"checkpoints/{name}.pt", state, self.parts.config)
         if name == "last":
             self.checkpointed = time.perf_counter()
