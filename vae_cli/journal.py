@@ -78,7 +78,10 @@ class Journal:
         from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 
         self.writer.add_text("configuration", "".join(f"    {line}\n" for line in yaml.splitlines()))
-        plain = {key.removesuffix(".name"): value for key, value in flatten(config).items() if compares(key)}
+        flat = {key: value for key, value in flatten(config).items() if compares(key)}
+        if flat.get("estimator.temperature") == flat.get("latent.temperature"):
+            flat.pop("estimator.temperature", None)  # it follows the latent's: no column of its own
+        plain = {key.removesuffix(".name"): value for key, value in flat.items()}
         texts = {k: v if isinstance(v, bool | int | float) else str(v) for k, v in plain.items()}
         self._write_raw(hparams_pb(texts, trial_id=name))
 
