@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 
 from vae_cli.config import accept_comparison, accept_evaluation, config_folder
 from vae_cli.errors import UserError, nearest
-from vae_cli.failures import reported
+from vae_cli.failures import one_line, reported
 from vae_cli.folders import positional
 from vae_cli.job import job, resume
 from vae_cli.keys import COMPARISON, EVALUATION, RULES
@@ -96,10 +96,7 @@ def _evaluation(cfg: DictConfig) -> None:
 
         evaluate(settings, arguments)
 
-    if HydraConfig.get().mode == RunMode.RUN:
-        reported("vae-eval", work)
-    else:
-        work()
+    _carried_out("vae-eval", work)
 
 
 def _comparison(cfg: DictConfig) -> None:
@@ -111,10 +108,20 @@ def _comparison(cfg: DictConfig) -> None:
 
         compare(settings)
 
+    _carried_out("vae-compare", work)
+
+
+def _carried_out(program: str, work: Callable[[], None]) -> None:
+    """With -m each failure is said at once: Hydra does the rest first, and then tells of one alone."""
     if HydraConfig.get().mode == RunMode.RUN:
-        reported("vae-compare", work)
-    else:
+        reported(program, work)
+        return
+    try:
         work()
+    except Exception as error:
+        overrides = " ".join(HydraConfig.get().overrides.task)
+        print(f"{program} {overrides}: {one_line(error, program) or repr(error)}", file=sys.stderr)
+        raise
 
 
 def _resume(arguments: list[str]) -> None:
