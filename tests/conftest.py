@@ -20,11 +20,14 @@ Command = Callable[..., subprocess.CompletedProcess]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if torch.cuda.is_available():
-        return
+    skipped = {}
+    if not torch.cuda.is_available():
+        skipped["gpu"] = "needs CUDA, and this machine has none"
+    if os.environ.get("VAE_CLI_LAUNCHERS") != "1":
+        skipped["launchers"] = "takes minutes and starts clusters: make test-launchers"
     for item in items:
-        if "gpu" in item.keywords:
-            item.add_marker(pytest.mark.skip(reason="needs CUDA, and this machine has none"))
+        for mark in skipped.keys() & item.keywords.keys():
+            item.add_marker(pytest.mark.skip(reason=skipped[mark]))
 
 
 @pytest.fixture

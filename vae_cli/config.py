@@ -2,6 +2,9 @@
 
 import os
 import re
+import shlex
+import sys
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,10 @@ from vae_cli.keys import CALL, GROUPS, RULES
 from vae_cli.schema import check, check_comparison, check_evaluation, check_pair
 
 NOT_OF_A_RUN = ("hydra", "experiment", *CALL)  # they may change from one call to the next
+
+
+# Hydra merges our hydra/launcher/NAME.yaml into the plugin's schema of that name, and regrets it: here it is meant.
+warnings.filterwarnings("ignore", r"\s*'hydra/.*' is validated against ConfigStore schema with the same name")
 
 
 def config_folder() -> Path:
@@ -46,6 +53,7 @@ FIRST = {key.rpartition(".")[2]: key for key in reversed(RULES)}  # last part â†
 SHORT = {key: last for last, key in FIRST.items() if last not in GROUPS}
 
 OmegaConf.register_new_resolver("member", member_name, replace=True)
+OmegaConf.register_new_resolver("python", lambda: shlex.quote(sys.executable), replace=True)
 OmegaConf.register_new_resolver(
     "here", os.getcwd, use_cache=True, replace=True
 )  # workers get the user's, not theirs

@@ -71,8 +71,8 @@ def one_line(error: Exception, program: str = "vae-train") -> str | None:
     if isinstance(error, MissingConfigException) and error.options is not None:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         options = list(error.options)
-        if extra := EXTRAS.get(f"{group}={option}"):
-            return f"{group}={option} needs an extra: pip install 'vae-cli[{extra}]'"
+        if f"{group}={option}" in EXTRAS:
+            return needs_an_extra(f"{group}={option}")
         return f"there is no {group}={option}; allowed are {', '.join(options)}{nearest(option, options)}"
     if found := re.search(r"An item is already at '([^']+)'", str(error)):
         return f"{found[1]} exists: write it without the leading +"
@@ -92,3 +92,7 @@ def one_line(error: Exception, program: str = "vae-train") -> str | None:
     if type(error).__name__ in DEAD_WORKER:
         return f"a worker process died ({type(error).__name__}); the same command goes on with what is unfinished"
     return str(error) if isinstance(error, UserError | Diverged) else None
+
+
+def needs_an_extra(option: str) -> str:
+    return f"{option} needs an extra: pip install 'vae-cli[{EXTRAS[option]}]'"

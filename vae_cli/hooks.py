@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
+from vae_cli import seats
 from vae_cli.config import accept, plain_call
 from vae_cli.errors import UserError
+from vae_cli.failures import EXTRAS, needs_an_extra
 from vae_cli.schema import check_call
 from vae_cli.watch import WATCHES, Watch
 
@@ -30,9 +33,11 @@ class BeforeRun(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         self._check(config)
+        self._check_extras(config)
+        seats.remember_gpus()
         launcher = config.hydra.runtime.choices.get("hydra/launcher")
         address = config.hydra.launcher.get("ray", {}).get("init", {}).get("address")
-        local = launcher in ON_THIS_MACHINE and not address
+        local = launcher in ON_THIS_MACHINE and address in (None, "local")
         WATCHES.append(Watch(Path(config.hydra.sweep.dir), _expected(config), local))
         WATCHES[-1].start()
 
@@ -42,6 +47,15 @@ class BeforeRun(Callback):
         except UserError as error:
             print(f"vae-train: {error}", file=sys.stderr)
             raise SystemExit(2) from error
+
+    def _check_extras(self, config: DictConfig) -> None:
+        """Hydra itself would name a class that it cannot find."""
+        for group in ("hydra/launcher", "hydra/sweeper"):
+            option = f"{group}={config.hydra.runtime.choices.get(group)}"
+            target = OmegaConf.select(config, f"{group.replace('/', '.')}._target_")
+            if option in EXTRAS and target not in Plugins.instance().class_name_to_class:
+                print(f"vae-train: {needs_an_extra(option)}", file=sys.stderr)
+                raise SystemExit(2)
 
 
 def _expected(config: DictConfig) -> int | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 GPUS = Path("/proc/driver/nvidia/gpus")
+OF_THE_SWEEP = "VAE_CLI_GPUS"  # CUDA_VISIBLE_DEVICES of the process that the user started
 SHARES = (
     "joblib",
     "submitit_local",
@@ -31,7 +32,26 @@ def parallel_jobs(threads: int | str, jobs_per_gpu: int) -> int:
     return gpus() * jobs_per_gpu or max(1, len(os.sched_getaffinity(0)) // each)
 
 
+def gpu_share(jobs_per_gpu: int) -> float:
+    """Of one GPU, for one run; Ray counts in steps of 0.0001. 0 without a GPU."""
+    return (10_000 // jobs_per_gpu) / 10_000 if gpus() else 0.0
+
+
 OmegaConf.register_new_resolver("parallel_jobs", parallel_jobs, replace=True)
+OmegaConf.register_new_resolver("gpu_share", gpu_share, replace=True)
+
+
+def remember_gpus() -> None:
+    os.environ.pop(OF_THE_SWEEP, None)
+    if "CUDA_VISIBLE_DEVICES" in os.environ:
+        os.environ[OF_THE_SWEEP] = os.environ["CUDA_VISIBLE_DEVICES"]
+
+
+def show_gpus_again() -> None:
+    """To a member of submitit_local, which hides all of them or shows the machine's first ones."""
+    os.environ.pop("CUDA_VISIBLE_DEVICES", None)
+    if OF_THE_SWEEP in os.environ:
+        os.environ["CUDA_VISIBLE_DEVICES"] = os.environ[OF_THE_SWEEP]
 
 
 @contextmanager
@@ -41,9 +61,15 @@ def seat(launcher: str, threads: int | str, jobs_per_gpu: int) -> Iterator[None]
     if launcher not in SHARES or (launcher == "joblib" and not gpus()):  # joblib itself counts processes
         yield
         return
+    if launcher == "submitit_local":
+        show_gpus_again()
+    places = parallel_jobs(threads, jobs_per_gpu)
+    os.environ.setdefault(
+        "OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // places))
+    )  # as joblib does
     folder = Path(tempfile.gettempdir()) / f"vae-cli-seats-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
-    files = [(folder / str(i)).open("w") for i in range(parallel_jobs(threads, jobs_per_gpu))]
+    files = [(folder / str(i)).open("w") for i in range(places)]
     try:
         number = _free(files)
         if gpus() > 1:

@@ -1,0 +1,33 @@
+"""The end of a Slurm job whose member was killed: a result in its place, for submitit waits for one, without end where
+Slurm keeps no accounts. The member's folder tells what became of it."""
+
+import os
+import pickle
+import subprocess
+from pathlib import Path
+
+
+def main() -> None:
+    log = Path("/proc/self/fd/1").readlink()  # the job's output, beside which submitit looks for its result
+    result = log.with_name(log.name.replace("_log.out", "_result.pkl"))
+    if not result.exists() and _state() == "RUNNING":  # else it is on its way back into the queue
+        from hydra.core.utils import JobReturn, JobStatus
+
+        partial = result.with_suffix(".tmp")
+        partial.write_bytes(
+            pickle.dumps(("success", JobReturn(_return_value=None, status=JobStatus.COMPLETED)))
+        )
+        partial.rename(result)
+
+
+def _state() -> str:
+    array, task = (os.environ.get(f"SLURM_ARRAY_{part}_ID") for part in ("JOB", "TASK"))
+    name = (
+        f"{array}_{task}" if array else os.environ["SLURM_JOB_ID"]
+    )  # an array's last job has the array's own number
+    command = ["squeue", "--noheader", f"--jobs={name}", "--format=%T"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
+if __name__ == "__main__":
+    main()
