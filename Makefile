@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help train test test-crash lint bench reproduce clean
+.PHONY: help train test test-crash test-launchers lint bench reproduce clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -15,6 +15,11 @@ test: .venv/installed-dev  ## set up, then run the tests: make test ARGS="-k res
 
 test-crash: .venv/installed-dev  ## kill 50 runs at random moments; started again, each ends bit for bit as if it had not been
 	VAE_CLI_KILLS=50 $(BIN)/pytest -s tests/test_crash.py $(ARGS)
+
+test-launchers: .venv/installed-launchers  ## sweeps through real Slurm, Ray, joblib and submitit (minutes; as root it installs Slurm)
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! command -v sbatch >/dev/null; then \
+		apt-get update -qq && apt-get install -qq -y --no-install-recommends slurm-wlm munge; fi
+	VAE_CLI_LAUNCHERS=1 $(BIN)/pytest -rs tests/test_launchers.py $(ARGS)
 
 lint: .venv/installed-dev  ## formatting, lint and types
 	$(BIN)/ruff format --check .
@@ -43,6 +48,10 @@ clean:  ## remove the environments and caches, not outputs/
 .venv/installed-dev: pyproject.toml | .venv/bin/python
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	@touch $@ .venv/installed
+
+.venv/installed-launchers: pyproject.toml | .venv/bin/python
+	$(BIN)/pip install --quiet --editable '.[dev,joblib,slurm,ray,optuna]'
+	@touch $@ .venv/installed .venv/installed-dev
 
 .venv-pythae/installed: | .venv/installed-dev  # the same torch as ours, so that the ratio compares the code
 	$(PYTHON) -m venv .venv-pythae

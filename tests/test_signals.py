@@ -143,6 +143,7 @@ def test_members_wait_for_a_place(monkeypatch, tmp_path):
     monkeypatch.setattr(seats.tempfile, "gettempdir", lambda: str(tmp_path))
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     now, most, lock = [0], [0], threading.Lock()
     together = threading.Barrier(2, timeout=20)  # both places are in use at the same time
 
@@ -186,6 +187,29 @@ def test_members_are_spread_over_the_gpus(monkeypatch, tmp_path):
     with seats.seat("joblib", "auto", 2), seats.seat("joblib", "auto", 2), seats.seat("joblib", "auto", 2):
         pass
     assert chosen == [0, 1, 0]
+
+
+@pytest.mark.parametrize("visible", [None, "", "2,3"])
+def test_members_of_submitit_local_see_the_gpus_of_the_sweep(monkeypatch, tmp_path, visible):
+    """submitit itself hides them all; and cores are shared out among the places."""
+    monkeypatch.setattr(seats.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(seats, "GPUS", tmp_path / "none")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    environment = {"VAE_CLI_GPUS": "7"} | ({} if visible is None else {"CUDA_VISIBLE_DEVICES": visible})
+    monkeypatch.setattr(os, "environ", environment)
+    monkeypatch.setattr("torch.cuda.set_device", lambda _: None)
+    seats.remember_gpus()
+    environment["CUDA_VISIBLE_DEVICES"] = ""  # submitit
+    with seats.seat("submitit_local", "auto", 1):
+        assert environment.get("CUDA_VISIBLE_DEVICES") == visible
+        assert environment["OMP_NUM_THREADS"] == ("4" if visible == "2,3" else "1")
+
+
+def test_rays_share_of_a_gpu(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert [seats.gpu_share(jobs) for jobs in (1, 3, 4)] == [1, 0.3333, 0.25]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert seats.gpu_share(4) == 0
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,15 @@ import time
 import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
-from importlib.metadata import distributions
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from vae_cli.config import config_folder
+from vae_cli.schema import flatten
 
 SMALL = ["network.hidden=[8]", "epochs=1", "nll_samples=5", "data.train_size=60", "data.validation_size=20", "data.test_size=20"]  # fmt: skip
 SWEEP = ["-m", "name=s", "latent.code_size=4,-1", "optimizer.lr=0.001,1e18", "log_every=1", *SMALL]
@@ -98,22 +101,39 @@ def test_the_switches_of_a_sweep_are_true_or_false(command, tmp_path, key):
     assert done.stderr == f"vae-train: {key}=maybe is not allowed; allowed is true or false\n"
 
 
-EXTRAS = {  # option: extra, the plugin that it brings
-    "hydra/launcher=joblib": ("joblib", "hydra-joblib-launcher"),
-    "hydra/launcher=submitit_slurm": ("slurm", "hydra-submitit-launcher"),
-    "hydra/launcher=ray": ("ray", "hydra-ray-launcher"),
-    "hydra/sweeper=optuna": ("optuna", "hydra-optuna-sweeper"),
-}
+EXTRAS = {
+    "hydra/launcher=joblib": "joblib", "hydra/launcher=submitit_slurm": "slurm",
+    "hydra/launcher=submitit_local": "slurm", "hydra/launcher=ray": "ray", "hydra/sweeper=optuna": "optuna",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("option", EXTRAS)
-def test_a_missing_extra_is_named_with_its_command(command, tmp_path, option):
-    extra, plugin = EXTRAS[option]
-    if plugin in {distribution.name for distribution in distributions()}:
-        pytest.skip(f"{plugin} is installed: nothing is missing")
-    done = command("vae-train", "-m", option, "seed=1,2", cwd=tmp_path)
+def test_a_missing_extra_is_named_with_its_command(tmp_path, option):
+    """Also where it is installed: the plugins are hidden from Hydra."""
+    program = "import sys; sys.modules['hydra_plugins'] = None; from vae_cli.cli import train; train()"
+    words = [sys.executable, "-c", program, "-m", option, "seed=1,2"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 2 and list(tmp_path.iterdir()) == []
-    assert done.stderr == f"vae-train: {option} needs an extra: pip install 'vae-cli[{extra}]'\n"
+    assert done.stderr == f"vae-train: {option} needs an extra: pip install 'vae-cli[{EXTRAS[option]}]'\n"
+
+
+LAUNCHERS = {path.stem: path for path in sorted((config_folder() / "hydra/launcher").glob("*.yaml"))}
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_the_packaged_configuration_of_a_launcher_stands_before_the_plugins(command, tmp_path, launcher):
+    """And the plugin knows every key of it; Hydra does not warn of two configurations with one name."""
+    ours = yaml.safe_load(LAUNCHERS[launcher].read_text())
+    plugin = ours["_target_"].split(".")[1]
+    if not find_spec("hydra_plugins") or not find_spec(f"hydra_plugins.{plugin}"):
+        pytest.skip(
+            f"{plugin} is not installed: pip install 'vae-cli[{EXTRAS[f'hydra/launcher={launcher}']}]'"
+        )
+    show = ["--cfg", "hydra", "-p", "hydra.launcher"]
+    done = command("vae-train", f"hydra/launcher={launcher}", *show, cwd=tmp_path)
+    assert done.returncode == 0 and done.stderr == ""
+    taken = flatten(yaml.safe_load(done.stdout))
+    assert {key: str(taken[key]) for key in flatten(ours)} == {k: str(v) for k, v in flatten(ours).items()}
 
 
 # --- TensorBoard --------------------------------------------------------------------------------------------
