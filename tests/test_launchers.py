@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import one_host_slurm
 import pytest
@@ -44,6 +44,8 @@ slurm = pytest.mark.skipif(one_host_slurm.missing() is not None, reason=one_host
 class Sweep:
     """`vae-train -m …` in `cwd` as a process of its own. `key` tells its members apart."""
 
+    started: ClassVar[list["Sweep"]] = []
+
     def __init__(
         self, cwd: Path, key: str, call: list[str], environment: dict[str, str] | None = None
     ) -> None:
@@ -54,6 +56,7 @@ class Sweep:
         words = [sys.executable, "-m", "vae_cli", "-m", "name=s", *call]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(words, cwd=cwd, env=given, stdout=log, stderr=log)
+        self.started.append(self)
 
     def members(self) -> dict[str, Path]:
         """By what `key` is in them."""
@@ -88,12 +91,17 @@ class Sweep:
             return self.process.wait(150)
         except subprocess.TimeoutExpired:
             pytest.fail(self.said())
-        finally:
-            self.process.kill()
-            self.process.wait()
 
     def said(self) -> str:
         return self.log.read_text()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_running() -> Iterator[None]:
+    yield
+    for sweep in Sweep.started:
+        sweep.process.kill()
+        sweep.process.wait()
 
 
 def kill(member: Path) -> None:
@@ -185,10 +193,10 @@ def cluster(tmp_path: Path) -> Iterator[dict[str, str]]:
 
 @submitit
 @slurm
-def test_slurm_preempts_one_member_and_kills_another(cluster, tmp_path):
-    """`epochs` tells the members apart: 1 is left alone, 40 is preempted, 41 is killed."""
+def test_slurm_goes_on_when_members_are_preempted_killed_and_cancelled(cluster, tmp_path):
+    """`epochs` tells them apart: 1 is left alone, 40 is preempted, 41 is killed, 42 is cancelled. Nobody keeps accounts."""
     call = ["hydra/launcher=submitit_slurm", "hydra.launcher.cpus_per_task=1", "hydra.launcher.mem_gb=1"]
-    call += ["epochs=1,40,41", *DRAWN, *SAVED]
+    call += ["epochs=1,40,41,42", *DRAWN, *SAVED]
     sweep = Sweep(tmp_path, "epochs", call, cluster)
 
     def slurm(*words: str) -> str:
@@ -196,26 +204,30 @@ def test_slurm_preempts_one_member_and_kills_another(cluster, tmp_path):
 
     preempted = sweep.training("40")
     (script,) = (sweep.folder / ".submitit").glob("*/*_submission.sh")
-    job = f"{script.parent.name}_1"
-    # as preemption and the time limit do, by sbatch --signal=USR2@…
-    slurm("scancel", "--signal=USR2", job)
+    array = script.parent.name
+    job = f"{array}_1"
+    # as preemption and the time limit do, by sbatch --signal=USR2@…; scancel itself cannot believe that it came true at once
+    signalling = subprocess.Popen(["scancel", "--signal=USR2", job], env=cluster, stderr=subprocess.DEVNULL)
     sweep.until(lambda: "PENDING" in slurm("squeue", "--noheader", f"--jobs={job}", "--format=%T"))
+    signalling.kill()
+    signalling.wait()
     assert sweep.statuses()["40"] == "interrupted"
     slurm("scontrol", "update", f"JobId={job}", "StartTime=now")  # Slurm itself waits two minutes
     kill(sweep.training("41"))
-    # submitit does not wait for the killed one, of which nobody keeps accounts
+    sweep.training("42")
+    slurm("scancel", f"{array}_3")
     assert sweep.end() == 1, sweep.said()
     assert sweep.statuses() == {"1": "finished", "40": "finished"}
-    assert "unfinished (it runs as pid" in sweep.said()
+    assert sweep.said().count("\nunfinished (it runs as pid") == 2
     assert "Restarts=1" in slurm("scontrol", "show", "job", job) and went_on(preempted)
     assert_same_training(preempted, solo(tmp_path, "name=s", "epochs=40", *DRAWN, *SAVED))
 
     before = sweep.summaries()
     again = Sweep(tmp_path, "epochs", call, cluster)
     assert again.end() == 0, again.said()
-    assert again.statuses() == {"1": "finished", "40": "finished", "41": "finished"}
-    assert went_on(again.members()["41"])
-    assert again.summaries() == before | {"41": again.summaries()["41"]}
+    assert set(again.statuses()) == {"1", "40", "41", "42"} and set(again.statuses().values()) == {"finished"}
+    assert went_on(again.members()["41"]) and went_on(again.members()["42"])
+    assert again.summaries() == before | {value: again.summaries()[value] for value in ("41", "42")}
 
 
 @pytest.fixture

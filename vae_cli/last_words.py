@@ -1,5 +1,5 @@
-"""The end of a Slurm job whose member was killed: a result in its place, for submitit waits for one, without end where
-Slurm keeps no accounts. The member's folder tells what became of it."""
+"""The end of a Slurm job whose member was killed or cancelled: a result in its place, for submitit waits for one, without
+end where Slurm keeps no accounts. The member's folder tells what became of it."""
 
 import os
 import pickle
@@ -10,7 +10,7 @@ from pathlib import Path
 def main() -> None:
     log = Path("/proc/self/fd/1").readlink()  # the job's output, beside which submitit looks for its result
     result = log.with_name(log.name.replace("_log.out", "_result.pkl"))
-    if not result.exists() and _state() == "RUNNING":  # else it is on its way back into the queue
+    if not result.exists() and not _requeued():
         from hydra.core.utils import JobReturn, JobStatus
 
         partial = result.with_suffix(".tmp")
@@ -20,13 +20,15 @@ def main() -> None:
         partial.rename(result)
 
 
-def _state() -> str:
+def _requeued() -> bool:
+    """Slurm has counted one restart more than this one."""
     array, task = (os.environ.get(f"SLURM_ARRAY_{part}_ID") for part in ("JOB", "TASK"))
     name = (
         f"{array}_{task}" if array else os.environ["SLURM_JOB_ID"]
     )  # an array's last job has the array's own number
-    command = ["squeue", "--noheader", f"--jobs={name}", "--format=%T"]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    command = ["squeue", "--noheader", f"--jobs={name}", "--Format=restartcnt"]
+    counted = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    return counted != os.environ.get("SLURM_RESTART_COUNT", "0")
 
 
 if __name__ == "__main__":
