@@ -1,6 +1,8 @@
 """Sweeps whose members fail: the others go on, the end names them, and the next call knows."""
 
 import json
+import os
+import platform
 import socket
 import subprocess
 import sys
@@ -17,6 +19,7 @@ import yaml
 
 from vae_cli.config import config_folder
 from vae_cli.schema import flatten
+from vae_cli.watch import Watch
 
 SMALL = ["network.hidden=[8]", "epochs=1", "nll_samples=5", "data.train_size=60", "data.validation_size=20", "data.test_size=20"]  # fmt: skip
 SWEEP = ["-m", "name=s", "latent.code_size=4,-1", "optimizer.lr=0.001,1e18", "log_every=1", *SMALL]
@@ -134,6 +137,23 @@ def test_the_packaged_configuration_of_a_launcher_stands_before_the_plugins(comm
     assert done.returncode == 0 and done.stderr == ""
     taken = flatten(yaml.safe_load(done.stdout))
     assert {key: str(taken[key]) for key in flatten(ours)} == {k: str(v) for k, v in flatten(ours).items()}
+
+
+def test_a_member_that_a_launcher_brings_back_has_a_line_for_each_of_its_ends(tmp_path, capsys):
+    watch = Watch(tmp_path, expected=2, local=False)
+    (tmp_path / "seed=1/.hydra").mkdir(parents=True)
+    (tmp_path / "seed=1/.hydra/config.yaml").write_text("seed: 1")
+
+    def look(status: str, held: bool) -> str:
+        (tmp_path / "seed=1/.lock").write_text(f"pid {os.getpid()} on {platform.node()}" if held else "")
+        (tmp_path / "seed=1/summary.json").write_text(json.dumps({"status": status}))
+        watch.look()
+        return capsys.readouterr().out
+
+    assert look("interrupted", held=False).split() == ["interrupted", "seed=1", "[1/2]"]
+    assert look("interrupted", held=False) == look("interrupted", held=True) == ""
+    assert look("finished", held=False).split() == ["finished", "seed=1", "[1/2]"]
+    assert look("finished", held=True) == look("finished", held=False) == ""
 
 
 # --- TensorBoard --------------------------------------------------------------------------------------------

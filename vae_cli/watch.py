@@ -22,6 +22,7 @@ STOP = ".stop"  # in a sweep's folder: why no further member starts
 SECONDS_BETWEEN_LINES = 30.0
 SECONDS_TO_SAVE = 60.0
 LINES = 8  # of running members at a time
+FOR_GOOD = ("finished", "diverged", "failed")  # members that no launcher brings back
 
 
 def halt(sweep: Path, reason: str) -> None:
@@ -85,11 +86,12 @@ class Watch(threading.Thread):
     def look(self) -> None:
         running = []
         for folder in self.visited():
-            if folder in self.ended:
+            if folder in self.ended and self.ended[folder].status in FOR_GOOD:
                 continue
             if is_held(folder):
                 running.append(folder)
-            else:
+                self.ended.pop(folder, None)  # Slurm and Ray bring members back
+            elif folder not in self.ended:
                 self._end(folder)
         if self.local and halted(self.sweep):
             self._signal(running)
