@@ -12,13 +12,14 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from vae_cli.config import accept_comparison, accept_evaluation, config_folder
+from vae_cli.config import accept_comparison, accept_evaluation, config_folder, prefer_our_options
 from vae_cli.errors import UserError, nearest
 from vae_cli.failures import one_line, reported
 from vae_cli.folders import positional
 from vae_cli.job import job, resume
 from vae_cli.keys import COMPARISON, EVALUATION, RULES
 from vae_cli.roll_call import roll_call
+from vae_cli.search import conclude
 from vae_cli.watch import WATCHES
 
 HYDRAS = (
@@ -39,7 +40,8 @@ def train() -> None:
             _hydra("vae-train", "config", job, RULES, "optimizer.lr=0.001")
         finally:
             whole = [roll_call(watch.sweep, watch.close()) for watch in WATCHES]
-        if not all(whole):
+            found = conclude()
+        if not (all(whole) and found):
             sys.exit(1)
 
 
@@ -63,6 +65,7 @@ def _hydra(
             key = nearest(flag.lstrip("-"), rules) or f"; for example {example}"
             print(f"{program}: there is no flag {flag}: keys are written key=value{key}", file=sys.stderr)
             sys.exit(2)
+    prefer_our_options()
     sweep = not {"-m", "--multirun"}.isdisjoint(sys.argv)
     sys.argv[1:] = [_quoted(argument, sweep) for argument in sys.argv[1:]]
     main = hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=config)

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from hydra import compose
+from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
 from hydra.errors import MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
@@ -35,6 +37,12 @@ def config_folder() -> Path:
     raise UserError(
         f"{package} has no configs/config.yaml: the installation is incomplete; install vae-cli again"
     )
+
+
+def prefer_our_options() -> None:
+    """Before Hydra composes: beside a plugin's stored hydra/sweeper=optuna it would refuse our file of that name."""
+    Plugins.instance()  # imports all plugins, which store theirs, once
+    ConfigStore.instance().repo["hydra"]["sweeper"].pop("optuna.yaml", None)
 
 
 def member_name(overrides: str) -> str:

@@ -37,6 +37,7 @@ DEAD_WORKER = (
     "UncompletedJobError",
     "FailedJobError",
 )  # launchers'
+NO_TRIAL = ("No trials are completed yet.", "Record does not exist.")  # Optuna, asked for a search's best
 T = TypeVar("T")
 
 
@@ -61,9 +62,8 @@ def reported(program: str, work: Callable[[], T]) -> T:
             )
             sys.exit(1)
         print(f"{program}: {message}", file=sys.stderr)
-        sys.exit(
-            2 if isinstance(error, UserError | HydraException | OmegaConfBaseException | ValueError) else 1
-        )
+        bad_input = isinstance(error, UserError | HydraException | OmegaConfBaseException | ValueError)
+        sys.exit(2 if bad_input and str(error) not in NO_TRIAL else 1)
 
 
 def one_line(error: Exception, program: str = "vae-train") -> str | None:
@@ -71,6 +71,8 @@ def one_line(error: Exception, program: str = "vae-train") -> str | None:
     if isinstance(error, MissingConfigException) and error.options is not None:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         options = list(error.options)
+        if group == "hydra/sweeper/sampler" and not options:  # what our hydra/sweeper=optuna builds on
+            group, option = "hydra/sweeper", "optuna"
         if f"{group}={option}" in EXTRAS:
             return needs_an_extra(f"{group}={option}")
         return f"there is no {group}={option}; allowed are {', '.join(options)}{nearest(option, options)}"
@@ -83,6 +85,8 @@ def one_line(error: Exception, program: str = "vae-train") -> str | None:
         return f"there is no key or group {key!r}{nearest(key, NAMES[program])}"
     if isinstance(error, ValueError) and str(error).startswith("Config group override"):
         return "a group takes the name of one of its options: group=OPTION"
+    if isinstance(error, ValueError) and str(error) in NO_TRIAL:
+        return "no trial of the search has come to a figure; the members' train.log say why"
     if isinstance(error, OverrideParseException):
         return f"cannot read {error.override!r}: write key=value, and quote a value with special characters: key='…'"
     if isinstance(error, HydraException | OmegaConfBaseException):

@@ -2,6 +2,7 @@
 
 import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from vae_cli.config import accept, plain_call
 from vae_cli.errors import UserError
 from vae_cli.failures import EXTRAS, needs_an_extra
 from vae_cli.schema import check_call
+from vae_cli.search import is_search, prepare
 from vae_cli.watch import WATCHES, Watch
 
 ON_THIS_MACHINE = ("basic", "joblib", "submitit_local", "ray")
@@ -24,16 +26,11 @@ class BeforeRun(Callback):
     """A bad configuration leaves nothing behind. SystemExit, because Hydra turns other exceptions into warnings."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
-        self._check(config)
-        try:
-            accept(config)
-        except UserError as error:
-            print(f"vae-train: {error}", file=sys.stderr)
-            raise SystemExit(2) from error
+        self._check(config, accept)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        self._check(config)
         self._check_extras(config)
+        self._check(config, prepare)
         seats.remember_gpus()
         launcher = config.hydra.runtime.choices.get("hydra/launcher")
         address = config.hydra.launcher.get("ray", {}).get("init", {}).get("address")
@@ -41,9 +38,10 @@ class BeforeRun(Callback):
         WATCHES.append(Watch(Path(config.hydra.sweep.dir), _expected(config), local))
         WATCHES[-1].start()
 
-    def _check(self, config: DictConfig) -> None:
+    def _check(self, config: DictConfig, more: Callable[[DictConfig], object]) -> None:
         try:
             check_call(plain_call(config))
+            more(config)
         except UserError as error:
             print(f"vae-train: {error}", file=sys.stderr)
             raise SystemExit(2) from error
@@ -59,7 +57,9 @@ class BeforeRun(Callback):
 
 
 def _expected(config: DictConfig) -> int | None:
-    """How many members Hydra's own sweeper will make."""
+    """How many members the sweeper will make: Hydra's own, or that of a search."""
+    if is_search(config.hydra):
+        return int(config.hydra.sweeper.n_trials)
     if config.hydra.runtime.choices.get("hydra/sweeper") != "basic":
         return None
     given = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from vae_cli.config import accept, saved_config
 from vae_cli.errors import Interrupted, Refused, UserError
 from vae_cli.failures import one_line, reported
 from vae_cli.roll_call import earlier_failure
+from vae_cli.search import is_search
 from vae_cli.watch import WATCHES, halt, halted
 
 log = logging.getLogger("vae_cli")
@@ -49,7 +51,7 @@ def contained(cfg: DictConfig, folder: Path) -> Told:
         log.info("not started: %s", reason)
         return None
     try:
-        return told(logged(lambda: member(cfg, folder)), cfg.returns)
+        return told(logged(lambda: member(cfg, folder, waits=is_search(HydraConfig.get()))), cfg.returns)
     except Interrupted:
         if WATCHES:  # the process that the user started: the sweep ends with its member
             raise Interrupted("interrupted; the same command goes on with the sweep") from None
@@ -59,12 +61,19 @@ def contained(cfg: DictConfig, folder: Path) -> Told:
     return None
 
 
-def member(cfg: DictConfig, folder: Path) -> Summary:
-    """Raises what ended it, after the folder has said so."""
+def member(cfg: DictConfig, folder: Path, waits: bool) -> Summary:
+    """Raises what ended it, after the folder has said so. `waits`: for another process that writes the folder, as of
+    two trials of a search that came out the same and run side by side."""
     try:
-        if (earlier := earlier_failure(folder)) and not cfg.retry_failed:
-            raise Refused(f"{earlier}; retry_failed=true tries it again")
-        return start(cfg, folder, progress=False)
+        while True:
+            if (earlier := earlier_failure(folder)) and not cfg.retry_failed:
+                raise Refused(f"{earlier}; retry_failed=true tries it again")
+            try:
+                return start(cfg, folder, progress=False)
+            except claim.Occupied:
+                if not waits or halted(folder.parent):
+                    raise
+            time.sleep(0.5)
     except Refused as error:
         claim.refuse(folder, error)
         raise
