@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from vae_cli.config import config_folder
+
 INSTALLED = {distribution.name for distribution in distributions()}
 if "hydra-optuna-sweeper" not in INSTALLED:
     pytest.skip("needs hydra-optuna-sweeper: pip install 'vae-cli[optuna]'", allow_module_level=True)
@@ -158,7 +160,7 @@ def test_no_trial_with_a_figure_is_one_line(command, tmp_path):
         done = command("vae-train", *arguments, cwd=tmp_path)
         assert done.returncode == 1
         assert done.stderr.startswith("vae-train: no trial of the search") and done.stderr.count("\n") == 1
-        assert "2 of 2 trials, 2 without a figure; none has finished" in done.stdout
+        assert "2 of 2 trials, 2 without a figure; none has come to a figure" in done.stdout
 
 
 def test_two_figures_have_a_pareto_front(command, tmp_path):
@@ -220,3 +222,12 @@ def test_trials_side_by_side_that_come_out_the_same_share_one_result(command, tm
     values = {parameters["latent.code_size"]: value for _, (value,), parameters in trials}
     assert len(trials) == 6 and len(values) == len(members(tmp_path)) <= 2
     assert all(value == values[parameters["latent.code_size"]] for _, (value,), parameters in trials)
+
+
+@pytest.mark.parametrize(
+    "name", sorted(file.stem for file in config_folder().glob("experiment/search_*.yaml"))
+)
+def test_every_search_preset_comes_to_its_end(command, tmp_path, name):
+    done = command("vae-train", f"experiment={name}", *TINY, "hydra.sweeper.n_trials=2", cwd=tmp_path)
+    assert done.returncode == 0 and done.stderr == "" and "search: 2 of 2 trials" in done.stdout
+    assert len(list((tmp_path / f"outputs/{name}").glob("*/summary.json"))) == 2

@@ -222,3 +222,44 @@ def test_tensorboard_shows_the_members_with_their_keys_and_final_figures(swept, 
     test = summaries(swept[0])[4, 0.001]["test"]
     assert shown["test/elbo"] == pytest.approx(test["elbo"], rel=1e-6)  # TensorBoard keeps float32
     assert shown["test/nll"] == pytest.approx(test["nll"], rel=1e-6)
+
+
+PRESETS = {  # name: what a tiny sweep changes, members
+    "sweep_code_size_temperature": (["network.hidden=[8]", *SMALL[3:]], 9),
+    "sweep_estimators_seeds": (["network.hidden=[8]", "data=rectangles", *SMALL[3:]], 9),
+}
+
+
+def test_every_sweep_preset_is_tried_below():
+    assert PRESETS.keys() == {file.stem for file in config_folder().glob("experiment/sweep_*.yaml")}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_sweep_preset_comes_to_its_end_without_a_flag(command, tmp_path, name):
+    changes, count = PRESETS[name]
+    done = command(
+        "vae-train",
+        f"experiment={name}",
+        *changes,
+        "epochs=1",
+        "nll_samples=0",
+        "gradient_draws=0",
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    assert done.stdout.count("\n  finished ") == count
+    assert len(list((tmp_path / f"outputs/{name}").glob("*/summary.json"))) == count
+
+
+@pytest.mark.parametrize("flag", [[], ["-m"]])
+def test_what_the_command_line_says_wins_over_a_sweep_preset(command, tmp_path, flag):
+    less = ["latent.code_size=3", "latent.temperature=1", *SMALL]
+    done = command("vae-train", *flag, "experiment=sweep_code_size_temperature", *less, cwd=tmp_path)
+    assert done.returncode == 0 and done.stderr == "" and done.stdout.count("\n  finished ") == 1
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_sweep_preset_shows_its_configuration(command, tmp_path, name):
+    done = command("vae-train", f"experiment={name}", "--cfg", "job", cwd=tmp_path)
+    assert done.returncode == 0 and done.stderr == "" and f"name: {name}\n" in done.stdout
+    assert list(tmp_path.iterdir()) == []

@@ -58,7 +58,7 @@ def show(study: "Study", sweep: Path, figures: list[str], n_trials: int) -> bool
         f", {failed} without a figure" if failed else ""
     )
     if not (best := sorted(study.best_trials, key=lambda trial: trial.values)):
-        print(f"{said}; none has finished")
+        print(f"{said}; none has come to a figure")
         return False
     what = "the Pareto front" if len(figures) > 1 else "the best"
     print(f"{said}; {what} by validation {', '.join(figures)}:")

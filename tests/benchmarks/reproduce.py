@@ -105,7 +105,8 @@ def table(presets: list[str]) -> str:
 
 
 def main() -> None:
-    every = sorted(file.stem for file in (ROOT / "configs/experiment").glob("*.yaml"))
+    files = (ROOT / "configs/experiment").glob("*.yaml")
+    every = sorted(file.stem for file in files if "mode: MULTIRUN" not in file.read_text())  # no sweeps
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("presets", nargs="*", default=every, help="all by default")
     parser.add_argument(
