@@ -14,10 +14,10 @@ The reading order, each file importing only from those before it:
 
     errors → distributions → latents → likelihoods → estimators → networks → model → objective → data/ → schedules
     → evaluate → marginal → codes → probe → plots → view → pictures → charts → gallery → rules → keys → schema
-    → checkpoint → journal → state → train → report → config → build → run
+    → checkpoint → journal → state → train → report → config → build → signals → run
     → trained → anomalies → measure → study → page → publish
-    → folders → members → sweep → compare → comparison_charts → comparison_gallery → comparison_page
-    → comparison → failures → roll_call → cli
+    → folders → members → sweep → compare → comparison_charts → comparison_gallery → comparison_page → comparison
+    → failures → claim → watch → roll_call → seats → apart → last_words → trials → search → hooks → job → cli
 """
 
 from pathlib import Path

@@ -3,7 +3,7 @@ Needs neither torch nor, where no search is asked for, Optuna."""
 
 import logging
 import warnings
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,7 +15,7 @@ from vae_cli.config import NOT_OF_A_RUN
 from vae_cli.errors import UserError
 from vae_cli.rules import TEXT, number, whole
 from vae_cli.schema import differences
-from vae_cli.trials import repeat, show
+from vae_cli.trials import has_begun, repeat, show
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -53,13 +53,14 @@ def prepare(config: DictConfig) -> None:
     sweeper = config.hydra.sweeper
     figures = _check(config)
     space = _space(config)
-    sweep, held = Path(config.hydra.sweep.dir), ExitStack()
-    held.enter_context(locked(sweep))  # for as long as this process lives
-    study = _open(config, figures)
-    _refuse_another(study, sweep, config, space)
-    begun = len(study.trials)
-    done = repeat(study, sweep, config.retry_failed)
-    SEARCHES.append(Search(study, sweep, figures, sweeper.n_trials, held))
+    sweep = Path(config.hydra.sweep.dir)
+    with ExitStack() as held:
+        held.enter_context(locked(sweep))
+        study = _open(config, sweep, figures)
+        _refuse_another(study, config, space)
+        begun = len(study.trials)
+        done = repeat(study, sweep, config.retry_failed)
+        SEARCHES.append(Search(study, sweep, figures, sweeper.n_trials, held.pop_all()))
     with read_write(config), open_dict(config):
         sweeper.n_trials = max(0, sweeper.n_trials - done)
         if sweeper.sampler.get("seed") is not None:
@@ -68,8 +69,11 @@ def prepare(config: DictConfig) -> None:
 
 def conclude() -> bool:
     """Say what the search has found. Whether it has found anything."""
-    found = [show(search.study, search.sweep, search.figures, search.n_trials) for search in SEARCHES]
-    return all(found)
+    found = True
+    for search in SEARCHES:
+        with search.held:
+            found &= show(search.study, search.sweep, search.figures, search.n_trials)
+    return found
 
 
 def _check(config: DictConfig) -> list[str]:
@@ -121,36 +125,43 @@ def _space(config: DictConfig) -> "dict[str, BaseDistribution]":
     return searched
 
 
-def _open(config: DictConfig, figures: list[str]) -> "Study":
+def _open(config: DictConfig, sweep: Path, figures: list[str]) -> "Study":
     import optuna
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)  # the console has one line for each member
-    logging.getLogger("hydra_plugins.hydra_optuna_sweeper").setLevel(logging.ERROR)
-    for kind in (
-        optuna.exceptions.ExperimentalWarning,
-        FutureWarning,
-    ):  # of what the plugin's pinned Optuna is
-        warnings.filterwarnings("ignore", category=kind)
-    sweeper = config.hydra.sweeper
-    wanted = [DIRECTIONS[figure] for figure in figures]
+    _quieten()
+    sweeper, wanted = config.hydra.sweeper, [DIRECTIONS[figure] for figure in figures]
+    name, storage = sweeper.study_name, sweeper.storage
     try:
-        try:
-            study = optuna.load_study(sweeper.study_name, sweeper.storage)
-        except KeyError:
-            study = optuna.create_study(
-                study_name=sweeper.study_name, storage=sweeper.storage, directions=wanted
-            )
+        with suppress(KeyError):  # there is no study of this name yet
+            study = optuna.load_study(name, storage)
+            if has_begun(study, sweep):
+                return _of_directions(study, wanted, config)
+            optuna.delete_study(name, storage)  # a mistake in its first command does not bind the next one
+        return optuna.create_study(study_name=name, storage=storage, directions=wanted)
+    except UserError:
+        raise
     except Exception as error:  # as many kinds as there are databases
         reason = " ".join(str(error).split())[:200]
-        raise UserError(f"hydra.sweeper.storage={sweeper.storage} cannot be opened: {reason}") from error
+        raise UserError(f"hydra.sweeper.storage={storage} cannot be opened: {reason}") from error
+
+
+def _quieten() -> None:
+    """The console has one line for each member, and what the plugin's pinned Optuna thinks of itself is not news."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    logging.getLogger("hydra_plugins.hydra_optuna_sweeper").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+    warnings.filterwarnings("ignore", category=FutureWarning)
+
+
+def _of_directions(study: "Study", wanted: list[str], config: DictConfig) -> "Study":
     if (was := [direction.name.lower() for direction in study.directions]) != wanted:
         raise _another(config, f"hydra.sweeper.direction was {_typed(was)} and is {_typed(wanted)}")
     return study
 
 
-def _refuse_another(
-    study: "Study", sweep: Path, config: DictConfig, space: "dict[str, BaseDistribution]"
-) -> None:
+def _refuse_another(study: "Study", config: DictConfig, space: "dict[str, BaseDistribution]") -> None:
     """A study has one configuration and one set of keys; bounds may move from one call to the next."""
     from optuna.distributions import check_distribution_compatibility
 

@@ -21,6 +21,14 @@ AGAIN = "again"  # in a trial's system attributes: the number of the trial whose
 Folders = Mapping[frozenset[str], Path]  # members by their overrides
 
 
+def has_begun(study: "Study", sweep: Path) -> bool:
+    """Whether anything came out, or may: a member that could not even be composed has no folder."""
+    from optuna.trial import TrialState
+
+    complete = (TrialState.COMPLETE,)
+    return bool(study.get_trials(deepcopy=False, states=complete) or _members(sweep))
+
+
 def repeat(study: "Study", sweep: Path, retry_failed: bool) -> int:
     """Queue once more what was begun and has not come to its end, with the very same parameters, so that the member's
     folder is the same. How many trials are done."""
