@@ -162,6 +162,18 @@ def test_a_diverging_member_does_not_end_the_search_and_is_tried_again_on_reques
     assert set(members(tmp_path)) >= set(failed) and "search: 5 of 5 trials" in tried.stdout
 
 
+def test_members_that_fail_fast_kept_from_starting_are_not_done(command, tmp_path):
+    arguments = [*SEARCH, *TINY, "log_every=1", "optimizer.lr=0.001", "latent.code_size=range(-1,3)", "hydra.sweeper.n_trials=6"]  # fmt: skip
+    command("vae-train", *arguments, "fail_fast=true", cwd=tmp_path)
+    before = study(tmp_path)
+    assert [state for state, *_ in before].count("FAIL") > 1
+    assert [summary["status"] for summary in members(tmp_path).values()].count("failed") == 1
+    done = command("vae-train", *arguments, cwd=tmp_path)
+    assert "search: 6 of 6 trials" in done.stdout
+    tried = {parameters["latent.code_size"] for *_, parameters in before}
+    assert len(members(tmp_path)) >= len(tried) > 1
+
+
 def test_no_trial_with_a_figure_is_one_line(command, tmp_path):
     arguments = [*SEARCH, *TINY, "log_every=1", "optimizer.lr=1e18,1e19", "latent.code_size=3", "hydra.sweeper.n_trials=2"]  # fmt: skip
     for _ in range(2):
