@@ -541,13 +541,19 @@ def test_what_only_vae_train_has_is_not_suggested(command, original_bernoulli, t
     assert f"did you mean {key!r}" not in line
 
 
-def test_a_failed_member_of_several_is_one_line(command, original_bernoulli, tmp_path):
-    """After Hydra's own, which says the member's overrides."""
-    arguments = ["-m", f"run={original_bernoulli},nowhere", "samples=-1"]
+def test_each_failed_member_of_several_is_named_in_one_line(command, tmp_path):
+    """At once, before Hydra's own lines, which are of the first alone."""
+    arguments = ["-m", "run=elsewhere,nowhere", "samples=1"]
     done = command("vae-eval", *arguments, cwd=tmp_path)
-    member, line = done.stderr.splitlines()
-    assert done.returncode == 2 and member.startswith("Error executing job with overrides: ")
-    assert line.startswith("vae-eval: samples=-1") and "Traceback" not in done.stdout
+    first, second, hydras, last = done.stderr.splitlines()
+    assert done.returncode == 2 and "Traceback" not in done.stdout
+    assert (
+        first == "vae-eval run=elsewhere samples=1: elsewhere is no run folder: it has no .hydra/config.yaml"
+    )
+    assert second == "vae-eval run=nowhere samples=1: nowhere is no run folder: it has no .hydra/config.yaml"
+    assert hydras.startswith("Error executing job with overrides: ") and last.startswith(
+        "vae-eval: elsewhere is no run"
+    )
 
 
 def test_a_broken_summary_of_the_run_is_no_reason_to_fail(command, original_bernoulli, tmp_path):
