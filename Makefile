@@ -5,7 +5,7 @@ BIN := .venv/bin
 .PHONY: help train test test-crash test-launchers lint bench reproduce clean
 
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
 
 train: .venv/installed  ## set up, then train: make train ARGS="latent=bernoulli data=mnist"
 	$(BIN)/vae-train $(ARGS)

@@ -174,14 +174,17 @@ def test_joblib_goes_on_when_members_are_killed_diverge_and_fail(tmp_path):
 
 
 @submitit
-def test_submitit_local_trains_each_member_once(tmp_path):
-    call = ["hydra/launcher=submitit_local", "seed=1,2", "epochs=1", *DRAWN]
-    sweep = Sweep(tmp_path, "seed", call)
-    assert sweep.end() == 0, sweep.said()
-    assert sweep.statuses() == {"1": "finished", "2": "finished"}
-    before = {file: file.read_bytes() for file in sweep.folder.glob("*/metrics.jsonl")}
-    again = Sweep(tmp_path, "seed", call)
+def test_submitit_local_goes_on_when_a_member_is_killed_and_trains_each_once(tmp_path):
+    call = ["hydra/launcher=submitit_local", "epochs=1,15", *DRAWN, *SAVED]
+    sweep = Sweep(tmp_path, "epochs", call)
+    kill(sweep.training("15"))
+    assert sweep.end() == 1, sweep.said()
+    assert sweep.statuses() == {"1": "finished", "15": "interrupted"} and "SIGKILL" in sweep.said()
+    again = Sweep(tmp_path, "epochs", call)
     assert again.end() == 0, again.said()
+    assert again.statuses() == {"1": "finished", "15": "finished"} and went_on(again.members()["15"])
+    before = {file: file.read_bytes() for file in sweep.folder.glob("*/metrics.jsonl")}
+    assert Sweep(tmp_path, "epochs", call).end() == 0
     assert len(before) == 2 and {file: file.read_bytes() for file in before} == before
 
 

@@ -24,6 +24,7 @@ from vae_cli.watch import WATCHES, halt, halted
 
 log = logging.getLogger("vae_cli")
 
+GIVE_UP = ("joblib", "submitit_local")  # launchers that end with the first worker that is killed
 T = TypeVar("T")
 Told = float | list[float] | None  # what a search is told of a member
 
@@ -37,9 +38,10 @@ def job(cfg: DictConfig) -> Told:
             reported("vae-train", lambda: logged(lambda: start(cfg, folder, progress=True))), cfg.returns
         )
     to_the_file_alone()
-    if launcher() != "joblib" or finished(folder, cfg.epochs):
+    if launcher() not in GIVE_UP or finished(folder, cfg.epochs):
         return contained(cfg, folder)
-    import vae_cli.run  # noqa: F401  here, so that each fork need not
+    if launcher() == "joblib":
+        import vae_cli.run  # noqa: F401  here, so that each fork need not
     from vae_cli.apart import apart
 
     return apart(lambda: contained(cfg, folder), folder)

@@ -64,9 +64,8 @@ def seat(launcher: str, threads: int | str, jobs_per_gpu: int) -> Iterator[None]
     if launcher == "submitit_local":
         show_gpus_again()
     places = parallel_jobs(threads, jobs_per_gpu)
-    os.environ.setdefault(
-        "OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // places))
-    )  # as joblib does
+    if launcher == "submitit_local":  # joblib itself shares the cores out
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // places)))
     folder = Path(tempfile.gettempdir()) / f"vae-cli-seats-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     files = [(folder / str(i)).open("w") for i in range(places)]
