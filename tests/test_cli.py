@@ -472,6 +472,7 @@ CONFIGURATION_ERRORS = [
     ("data=arrays", ["data.path must be given", "data.path=VALUE"]),
     ("epochs", ["'epochs'", "key=value"]),
     ("--epochs=3", ["--epochs", "key=value"]),
+    ("-m --cfg job seed=1,2", ["--cfg", "leave -m out"]),
     ("+epochs=3", ["epochs exists", "without the leading +"]),
     ("~epochs", ["epochs must be given", "epochs=VALUE"]),
     ("~latent", ["latent must be given", "latent=OPTION"]),

@@ -521,6 +521,13 @@ def test_a_safe_name_is_the_overrides_with_the_last_part_of_each_key():
         assert member_name(overrides) == overrides
 
 
+def test_the_experiment_that_names_a_sweep_does_not_name_its_members():
+    """Another one does: a sweep over experiments has a member for each."""
+    assert member_name("experiment=sizes,latent.code_size=2", "sizes") == "code_size=2"
+    assert member_name("experiment=sizes", "sizes") == "defaults"
+    assert member_name("experiment=others,seed=2", "sizes") == "experiment=others,seed=2"
+
+
 # --- nothing heavy before the configuration is accepted -----------------------------------------------------
 
 LIGHT = """

@@ -67,6 +67,9 @@ def _hydra(
             sys.exit(2)
     prefer_our_options()
     sweep = not {"-m", "--multirun"}.isdisjoint(sys.argv)
+    if sweep and any(flag.partition("=")[0] in ("-c", "--cfg") for flag in sys.argv):
+        print(f"{program}: --cfg shows the configuration of one run: leave -m out", file=sys.stderr)
+        sys.exit(2)
     sys.argv[1:] = [_quoted(argument, sweep) for argument in sys.argv[1:]]
     main = hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=config)
     reported(program, main(task))

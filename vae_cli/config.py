@@ -45,12 +45,13 @@ def prefer_our_options() -> None:
     ConfigStore.instance().repo["hydra"]["sweeper"].pop("optuna.yaml", None)
 
 
-def member_name(overrides: str) -> str:
-    """A sweep member's overrides as one folder name: of keys the last part (of the first
-    key that has it), safe characters, and a hash where these are not enough or it would be too long."""
+def member_name(overrides: str, sweep: str = "") -> str:
+    """A member's overrides as one folder name: of keys the last part (of the first key that has it), safe characters, and a
+    hash where these are not enough or it would be too long; without the experiment that has given the sweep its name."""
     import hashlib
 
-    short = re.sub(r"(?:^|(?<=,))[\w.]+(?==)", lambda key: SHORT.get(key[0], key[0]), overrides)
+    told = ",".join(part for part in overrides.split(",") if part != f"experiment={sweep}")
+    short = re.sub(r"(?:^|(?<=,))[\w.]+(?==)", lambda key: SHORT.get(key[0], key[0]), told)
     safe = re.sub(r"[^\w.,=+-]", "_", short, flags=re.ASCII) or "defaults"
     if safe == short and len(safe) <= 150:
         return safe
