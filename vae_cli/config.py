@@ -51,8 +51,8 @@ def member_name(overrides: str, sweep: str = "") -> str:
     import hashlib
 
     told = ",".join(part for part in overrides.split(",") if part != f"experiment={sweep}")
-    short = re.sub(r"(?:^|(?<=,))[\w.]+(?==)", lambda key: SHORT.get(key[0], key[0]), told)
-    safe = re.sub(r"[^\w.,=+-]", "_", short, flags=re.ASCII) or "defaults"
+    short = re.sub(r"(?:^|(?<=,))[\w.]+(?==)", lambda key: SHORT.get(key[0], key[0]), told) or "defaults"
+    safe = re.sub(r"[^\w.,=+-]", "_", short, flags=re.ASCII)
     if safe == short and len(safe) <= 150:
         return safe
     return f"{safe[:140]}_{hashlib.sha256(overrides.encode()).hexdigest()[:8]}"
