@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
+from vae_cli import claim
 from vae_cli.config import config_folder
 from vae_cli.schema import flatten
 from vae_cli.watch import Watch
@@ -95,6 +96,22 @@ def test_fail_fast_ends_with_the_first_failure(command, tmp_path):
     done = command("vae-train", *sweep, cwd=tmp_path)
     assert done.returncode == 1
     assert {key: found["status"] for key, found in summaries(tmp_path).items()} == {(-1, 0.001): "failed"}
+
+
+def test_a_member_that_another_process_trains_is_left_to_it(command, tmp_path):
+    """The others are trained; the end says who has it; nothing in its folder changes but its lock."""
+    sweep = ["-m", "name=s", "seed=1,2", *SMALL]
+    assert command("vae-train", *sweep, cwd=tmp_path).returncode == 0
+    taken, other = sorted((tmp_path / "outputs/s").glob("*/"))
+    for file in ("summary.json", "checkpoints/last.pt"):
+        (taken / file).unlink(), (other / file).unlink()
+    before = {path: path.read_bytes() for path in taken.rglob("*") if path.is_file()}
+    with claim.locked(taken):
+        done = command("vae-train", *sweep, cwd=tmp_path)
+    assert {path: path.read_bytes() for path in taken.rglob("*") if path.is_file()} == before
+    assert done.returncode == 1 and f"\nrunning: pid {os.getpid()} on " in done.stdout
+    assert json.loads((other / "summary.json").read_text())["status"] == "finished"
+    assert command("vae-train", *sweep, cwd=tmp_path).returncode == 0
 
 
 @pytest.mark.parametrize("key", ["fail_fast", "retry_failed"])

@@ -70,9 +70,13 @@ def is_held(folder: Path) -> bool:
 
 
 def refuse(folder: Path, reason: Refused) -> None:
-    """Leave a note beside a member that a call leaves as it is, for the sweep's end."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / REFUSED).write_text(str(reason))
+    """Let a sweep's end know of a member that the call leaves as it is: by a note, or, where another process writes the
+    folder, by a sign of that one's life."""
+    if isinstance(reason, Occupied):
+        os.utime(folder / ".lock")
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / REFUSED).write_text(str(reason))
 
 
 def _take(file: int, path: Path) -> None:

@@ -67,7 +67,7 @@ def _hydra(
             sys.exit(2)
     prefer_our_options()
     sweep = not {"-m", "--multirun"}.isdisjoint(sys.argv)
-    if sweep and any(flag.partition("=")[0] in ("-c", "--cfg") for flag in sys.argv):
+    if sweep and any(flag.partition("=")[0] in ("-c", "--cfg") for flag in sys.argv[1:]):
         print(f"{program}: --cfg shows the configuration of one run: leave -m out", file=sys.stderr)
         sys.exit(2)
     sys.argv[1:] = [_quoted(argument, sweep) for argument in sys.argv[1:]]

@@ -31,7 +31,7 @@ EXTRAS = {
     "hydra/launcher=ray": "ray",
     "hydra/sweeper=optuna": "optuna",
 }
-DEAD_WORKER = (
+GAVE_UP = (
     "TerminatedWorkerError",
     "WorkerCrashedError",
     "UncompletedJobError",
@@ -82,7 +82,8 @@ def one_line(error: Exception, program: str = "vae-train") -> str | None:
         found := re.search(r"override '([^']+)'", str(error))
     ):
         key = found[1].split("@")[0]
-        return f"there is no key or group {key!r}{nearest(key, NAMES[program])}"
+        where = f"; {program} --cfg hydra shows Hydra's keys" if key.startswith("hydra.") else ""
+        return f"there is no key or group {key!r}{nearest(key, NAMES[program]) or where}"
     if isinstance(error, ValueError) and str(error).startswith("Config group override"):
         return "a group takes the name of one of its options: group=OPTION"
     if isinstance(error, ValueError) and str(error) in NO_TRIAL:
@@ -93,8 +94,9 @@ def one_line(error: Exception, program: str = "vae-train") -> str | None:
         return " ".join(f"{error} {error.__cause__ or ''}".split())
     if isinstance(error, OSError):
         return f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
-    if type(error).__name__ in DEAD_WORKER:
-        return f"a worker process died ({type(error).__name__}); the same command goes on with what is unfinished"
+    if type(error).__name__ in GAVE_UP:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()[:200]
+        return f"the launcher gave up: {reason}; the same command goes on with what is unfinished"
     return str(error) if isinstance(error, UserError | Diverged) else None
 
 

@@ -5,7 +5,6 @@ import shlex
 from pathlib import Path
 
 from vae_cli import members
-from vae_cli.claim import owner
 from vae_cli.members import FINISHED, Member
 from vae_cli.sweep import differing, setting_of, show
 
@@ -23,7 +22,7 @@ def roll_call(sweep: Path, found: list[Member]) -> bool:
     and why. Whether all have finished."""
     if not found:
         return True
-    columns = differing(found)
+    columns = differing(found) + (["seed"] if len({member.setting("seed") for member in found}) > 1 else [])
     print(f"\n  {'status':11} {'elbo':>10} {'nll':>10} {'s':>8}  {'  '.join(columns)}")
     for member in found:
         elbo, nll, seconds = (
@@ -33,12 +32,13 @@ def roll_call(sweep: Path, found: list[Member]) -> bool:
         print(f"  {member.status:11} {elbo:>10} {nll:>10} {seconds:>8}  {settings}")
     for member in found:
         if member.status != FINISHED:
-            print(f"{_why(member)}: {member.folder}")
+            print(_why(member))
     print(f"compare them: vae-compare {shlex.quote(os.path.relpath(sweep))}")
     return all(member.status == FINISHED for member in found)
 
 
 def _why(member: Member) -> str:
-    if (held_by := owner(member.folder)) and not member.error:
-        return f"{member.status} (it runs as {held_by}, or died as such)"
-    return f"{member.status}: {member.error}" if member.error else member.status
+    if not member.error:
+        return f"{member.status}: {member.folder}"
+    where = "" if str(member.folder) in member.error else f": {member.folder}"
+    return f"{member.status}: {member.error}{where}"

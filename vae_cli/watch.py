@@ -11,7 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from vae_cli import members
-from vae_cli.claim import REFUSED, is_held, pid_here
+from vae_cli.claim import REFUSED, is_held, owner, pid_here
 from vae_cli.errors import Interrupted
 
 if TYPE_CHECKING:
@@ -157,6 +157,8 @@ class Watch(threading.Thread):
 
 def _read(folder: Path) -> members.Member:
     member, note = members.read(folder, folder.name), folder / REFUSED
+    if is_held(folder):
+        return member._replace(status="running", error=owner(folder))
     return member._replace(status="refused", error=note.read_text()) if note.exists() else member
 
 
