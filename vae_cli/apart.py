@@ -27,9 +27,7 @@ def apart(work: Callable[[], T], folder: Path) -> T | None:
     if (child := os.fork()) == 0:
         _answer(work, question)
     os.close(question)
-    before = signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # a terminal's Ctrl-C reaches the fork, too: it saves itself
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the fork, too, which saves itself
     try:
         with os.fdopen(answer) as pipe:
             said = pipe.read()

@@ -48,9 +48,7 @@ class Bits(NamedTuple):
 def bits(q: Bernoulli) -> Bits:
     on = q.mean.double()
     covariance = on.T.cov(correction=0).reshape(2 * on.shape[-1:])
-    covariance = (
-        covariance + (on * (1 - on)).mean(0).diag()
-    )  # of the bits themselves, not of their probabilities
+    covariance = covariance + (on * (1 - on)).mean(0).diag()  # of the bits, not of their probabilities
     std = covariance.diag().sqrt()
     correlation = covariance / (std[:, None] * std).clamp(min=1e-12)
     return Bits(on.mean(0), len(torch.unique(q.mode, dim=0)), correlation)

@@ -63,9 +63,8 @@ SHORT = {key: last for last, key in FIRST.items() if last not in GROUPS}
 
 OmegaConf.register_new_resolver("member", member_name, replace=True)
 OmegaConf.register_new_resolver("python", lambda: shlex.quote(sys.executable), replace=True)
-OmegaConf.register_new_resolver(
-    "here", os.getcwd, use_cache=True, replace=True
-)  # workers get the user's, not theirs
+# cached, so that workers get the folder of the user, not theirs
+OmegaConf.register_new_resolver("here", os.getcwd, use_cache=True, replace=True)
 
 
 def accept(cfg: DictConfig) -> dict[str, Any]:

@@ -31,12 +31,8 @@ EXTRAS = {
     "hydra/launcher=ray": "ray",
     "hydra/sweeper=optuna": "optuna",
 }
-GAVE_UP = (
-    "TerminatedWorkerError",
-    "WorkerCrashedError",
-    "UncompletedJobError",
-    "FailedJobError",
-)  # launchers'
+# what launchers raise, by name: they need not be installed
+GAVE_UP = ("TerminatedWorkerError", "WorkerCrashedError", "UncompletedJobError", "FailedJobError")
 NO_TRIAL = ("No trials are completed yet.", "Record does not exist.")  # Optuna, asked for a search's best
 T = TypeVar("T")
 

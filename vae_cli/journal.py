@@ -48,9 +48,8 @@ class Journal:
 
         scalars = {name: value for name, value in figures.items() if not isinstance(value, list)}
         values = [Summary.Value(tag=f"{split}/{name}", simple_value=v) for name, v in scalars.items()]
-        shown = step + (
-            split == "test"
-        )  # past the last step: a run resumed there hides it, for it tests again
+        # the test stands past the last step: a run that is resumed there hides it, for it tests again
+        shown = step + (split == "test")
         self.writer.file_writer.add_summary(Summary(value=values), shown)  # one record, not one for each
         for name in figures.keys() - scalars.keys():
             self.writer.add_histogram(f"{split}/{name}", np.asarray(figures[name]), shown)

@@ -23,9 +23,8 @@ def main() -> None:
 def _requeued() -> bool:
     """Slurm has counted one restart more than this one."""
     array, task = (os.environ.get(f"SLURM_ARRAY_{part}_ID") for part in ("JOB", "TASK"))
-    name = (
-        f"{array}_{task}" if array else os.environ["SLURM_JOB_ID"]
-    )  # an array's last job has the array's own number
+    # by SLURM_JOB_ID the last job of an array would be the whole array, whose number it has
+    name = f"{array}_{task}" if array else os.environ["SLURM_JOB_ID"]
     command = ["squeue", "--noheader", f"--jobs={name}", "--Format=restartcnt"]
     counted = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
     return counted != os.environ.get("SLURM_RESTART_COUNT", "0")

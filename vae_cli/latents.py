@@ -131,9 +131,7 @@ class DeterministicLatent:
 def _gaussian_like(means: Tensor, variance: Tensor, n: int, generator: Generator) -> Tensor:
     """n codes from N(mean of means, covariance of means [N, K] + diag(variance))."""
     covariance = means.double().T.cov(correction=0).reshape(2 * means.shape[-1:]) + variance.double().diag()
-    values, vectors = torch.linalg.eigh(
-        covariance
-    )  # unlike Cholesky it takes singular ones: a unit that is off
+    values, vectors = torch.linalg.eigh(covariance)  # unlike Cholesky it takes a unit that is off
     noise = torch.randn(n, len(values), generator=generator, dtype=values.dtype, device=values.device)
     return means.mean(0) + (noise * values.clamp(min=0).sqrt() @ vectors.T).to(means.dtype)
 

@@ -15,9 +15,7 @@ from vae_cli.schema import flatten
 
 FINISHED = "finished"
 PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-REFERENCE = re.compile(
-    r"\$\{([\w.]+)\}"
-)  # to another key, as in estimator.temperature: ${latent.temperature}
+REFERENCE = re.compile(r"\$\{([\w.]+)\}")  # as in estimator.temperature: ${latent.temperature}
 BYPRODUCTS = ("_standard_error", "_samples")  # how a figure was measured
 
 

@@ -16,7 +16,7 @@ OF_THE_SWEEP = "VAE_CLI_GPUS"  # CUDA_VISIBLE_DEVICES of the process that the us
 SHARES = (
     "joblib",
     "submitit_local",
-)  # launchers whose members share this machine, and know nothing of its GPUs
+)  # launchers whose members share this machine and know nothing of its GPUs
 
 
 def gpus() -> int:

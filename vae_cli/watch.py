@@ -43,6 +43,7 @@ class Watch(threading.Thread):
         self.started = time.time()
         self.ended: dict[Path, members.Member] = {}
         self.bars: dict[Path, tqdm[Any]] = {}
+        self.asked: set[Path] = set()  # to end
         self.totals: dict[Path, int | None] = {}
         self.closing = threading.Event()
         self.next_lines = time.monotonic() + SECONDS_BETWEEN_LINES
@@ -135,12 +136,13 @@ class Watch(threading.Thread):
         return self.totals[folder]
 
     def _signal(self, running: list[Path]) -> list[Path]:
-        """Ask the members that run as processes of ours to save themselves and end."""
-        ours = []
-        for folder in running:
-            if (pid := pid_here(folder)) and _is_ours(pid):
+        """Ask the members that run as processes of ours to save themselves and end; once, for a second signal would end
+        them before they have."""
+        ours = [folder for folder in running if (pid := pid_here(folder)) and _is_ours(pid)]
+        for folder in ours:
+            if folder not in self.asked and (pid := pid_here(folder)):
+                self.asked.add(folder)
                 os.kill(pid, signal.SIGTERM)
-                ours.append(folder)
         return ours
 
     def _interrupted(self, number: int, frame: FrameType | None) -> None:
