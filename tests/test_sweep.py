@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import signal
 import socket
 import subprocess
 import sys
@@ -20,7 +21,7 @@ import yaml
 from vae_cli import claim
 from vae_cli.config import config_folder
 from vae_cli.schema import flatten
-from vae_cli.watch import Watch
+from vae_cli.watch import Watch, halt
 
 SMALL = ["network.hidden=[8]", "epochs=1", "nll_samples=5", "data.train_size=60", "data.validation_size=20", "data.test_size=20"]  # fmt: skip
 SWEEP = ["-m", "name=s", "latent.code_size=4,-1", "optimizer.lr=0.001,1e18", "log_every=1", *SMALL]
@@ -171,6 +172,43 @@ def test_a_member_that_a_launcher_brings_back_has_a_line_for_each_of_its_ends(tm
     assert look("interrupted", held=False) == look("interrupted", held=True) == ""
     assert look("finished", held=False).split() == ["finished", "seed=1", "[1/2]"]
     assert look("finished", held=True) == look("finished", held=False) == ""
+
+
+COUNTS = """
+import signal, sys, time
+asked = []
+signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
+print("ready", flush=True)
+sys.stdin.read()
+print(len(asked))
+"""
+
+
+def test_a_member_under_way_is_asked_to_end_once(tmp_path):
+    """A second signal would end it before it has saved itself. Members of other process groups are not asked."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    processes = []
+    try:
+        watch = Watch(tmp_path, expected=None, local=True)
+        for ours in (True, False):
+            process = subprocess.Popen(
+                [sys.executable, "-c", COUNTS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                start_new_session=not ours,
+            )  # fmt: skip
+            processes.append(process)
+            assert process.stdout.readline() == "ready\n"
+            (tmp_path / f"seed={ours}").mkdir()
+            (tmp_path / f"seed={ours}/.lock").write_text(f"pid {process.pid} on {platform.node()}")
+        halt(tmp_path, "a test")
+        for _ in range(3):
+            watch.look()
+            time.sleep(0.1)
+        assert [process.communicate(timeout=20)[0] for process in processes] == ["1\n", "0\n"]
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for process in processes:
+            process.kill()
 
 
 # --- TensorBoard --------------------------------------------------------------------------------------------

@@ -13,10 +13,8 @@ from omegaconf import OmegaConf
 
 GPUS = Path("/proc/driver/nvidia/gpus")
 OF_THE_SWEEP = "VAE_CLI_GPUS"  # CUDA_VISIBLE_DEVICES of the process that the user started
-SHARES = (
-    "joblib",
-    "submitit_local",
-)  # launchers whose members share this machine and know nothing of its GPUs
+# launchers whose members share this machine and know nothing of its GPUs
+SHARES = ("joblib", "submitit_local")
 
 
 def gpus() -> int:

@@ -71,9 +71,8 @@ class State:
     best: float = -math.inf  # validation elbo
     stale: int = 0  # validations since the best
     rows: list[Tensor] = field(default_factory=list)  # of the steps since the last log line, on the device
-    gradient_norm: Tensor = field(
-        default_factory=lambda: torch.zeros(())
-    )  # of the last step, where it is clipped
+    # of the last step, where it is clipped
+    gradient_norm: Tensor = field(default_factory=lambda: torch.zeros(()))
     epoch_sums: list[float] = field(default_factory=lambda: [0.0] * (len(ROW) + 1))
 
     def state_dict(self) -> dict[str, Any]:
