@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,23 +21,21 @@ import yaml
 
 DATA = Path(__file__).parent / "data"
 TINY = ["network.hidden=[8]", "nll_samples=5", "batch_size=10", "log_every=100"]
-DRAWN = [
-    *TINY,
-    "data.train_size=2000",
-    "data.validation_size=20",
-    "data.test_size=20",
-]  # about 0.2 s an epoch
+# about 0.2 s an epoch
+DRAWN = [*TINY, "data.train_size=2000", "data.validation_size=20", "data.test_size=20"]
 SAVED = ["checkpoint.epochs=1", "validate_every=10"]  # so that a killed member has something to go on from
 
 pytestmark = pytest.mark.launchers
-joblib = pytest.mark.skipif(
-    not find_spec("joblib") or not find_spec("hydra_plugins.hydra_joblib_launcher"),
-    reason="hydra-joblib-launcher is not installed: pip install 'vae-cli[joblib]'",
-)
-submitit = pytest.mark.skipif(
-    not find_spec("submitit"), reason="submitit is not installed: pip install 'vae-cli[slurm]'"
-)
-ray = pytest.mark.skipif(not find_spec("ray"), reason="ray is not installed: pip install 'vae-cli[ray]'")
+
+
+def needs(plugin: str, extra: str) -> pytest.MarkDecorator:
+    missing = f"{plugin} is not installed: pip install 'vae-cli[{extra}]'"
+    return pytest.mark.skipif(plugin not in {found.name for found in distributions()}, reason=missing)
+
+
+joblib = needs("hydra-joblib-launcher", "joblib")
+submitit = needs("hydra-submitit-launcher", "slurm")
+ray = needs("hydra-ray-launcher", "ray")
 slurm = pytest.mark.skipif(one_host_slurm.missing() is not None, reason=one_host_slurm.missing() or "")
 
 
