@@ -48,7 +48,7 @@ def test_the_same_wish_by_two_ways_is_one_wish():
         assert signals.take() == "end"
 
 
-def test_handlers_are_put_back_and_an_ignored_signal_stays_ignored():
+def test_handlers_are_put_back_and_nohup_is_respected():
     before = [signal.getsignal(number) for number in ENDING]
     hangup = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
     try:

@@ -32,7 +32,8 @@ class Signals:
         self.previous: dict[int, Any] = {}
         try:
             for number in ENDS:
-                if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves SIGHUP
+                nohup = number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN
+                if not nohup:
                     self.previous[number] = signal.signal(number, self._handle)
         except ValueError:  # not the main thread: the process keeps its own handling
             pass
