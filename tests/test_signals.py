@@ -13,6 +13,14 @@ from vae_cli.errors import Interrupted
 from vae_cli.signals import Signals
 
 
+@pytest.fixture(autouse=True)
+def without_nohup():
+    """Whoever runs the tests may have started them with it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.fixture
 def requeued(monkeypatch):
     """The calls of submitit's handlers, installed as it does; the job is Slurm's."""
