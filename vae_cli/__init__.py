@@ -14,10 +14,11 @@ The reading order, each file importing only from those before it:
 
     errors → distributions → latents → likelihoods → estimators → networks → model → objective → data/ → schedules
     → evaluate → marginal → codes → probe → plots → view → pictures → charts → gallery → rules → keys → schema
-    → checkpoint → journal → state → train → report → config → build → signals → run
+    → checkpoint → journal → state → signals → steps → train → report → config → build → run
     → trained → anomalies → measure → study → page → publish
     → folders → members → sweep → compare → comparison_charts → comparison_gallery → comparison_page → comparison
-    → failures → claim → watch → roll_call → seats → apart → last_words → trials → search → hooks → job → cli
+    → failures → claim → watch → roll_call → seats → apart → last_words → trials → search → hooks → job
+    → group → packed → together → cli
 """
 
 from pathlib import Path

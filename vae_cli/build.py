@@ -13,8 +13,9 @@ from vae_cli.model import VAE
 from vae_cli.state import Experiment, Settings
 
 
-def build(config: dict[str, Any]) -> Experiment:
-    """Construct every part of a checked configuration on its device, seeded by `seed`.
+def build(config: dict[str, Any], loaded: dict[str, Data] | None = None) -> Experiment:
+    """Construct every part of a checked configuration on its device, seeded by `seed`. `loaded` keeps data sets for
+    the next call.
 
     Raises UserError for what only the machine or the data can show.
     """
@@ -23,7 +24,8 @@ def build(config: dict[str, Any]) -> Experiment:
     tf32 = config["precision"] == "tf32"
     torch.set_float32_matmul_precision("high" if tf32 else "highest")
     torch.backends.cudnn.allow_tf32 = tf32
-    data = load_data(config["data"]).to(device, config["data"]["placement"])
+    kept, key = {} if loaded is None else loaded, f"{config['data']} on {device}"
+    data = kept[key] = kept.get(key) or load_data(config["data"]).to(device, config["data"]["placement"])
     torch.manual_seed(config["seed"])
     model = build_model(config, data.shape)
     check_support(data, model.likelihood.support, config["likelihood"]["name"])

@@ -52,13 +52,23 @@ def write_json(path: Path, value: object) -> None:
 
 
 def save(path: Path, state: Mapping[str, Any], config: dict[str, Any]) -> None:
-    """`state` holds tensors, numbers, strings, lists and dictionaries of these, nothing else."""
+    """`state` holds tensors, numbers, strings, lists and dictionaries of these, nothing else. A view is written
+    without the rest of its storage, which is that of other members."""
     import torch  # here and in load: vae-compare writes its JSON without it
 
     buffer = io.BytesIO()
-    torch.save({"format": FORMAT, "config": config, **state}, buffer)
+    torch.save({"format": FORMAT, "config": config, **_whole(state)}, buffer)
     path.parent.mkdir(exist_ok=True)
     write_atomically(path, buffer.getvalue())
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _whole(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    is_part = hasattr(value, "untyped_storage") and value.untyped_storage().nbytes() > value.nbytes
+    return value.clone() if is_part else value
 
 
 def load(path: Path, config: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -24,6 +24,8 @@ from vae_cli.schema import check, check_comparison, check_evaluation, check_pair
 NOT_OF_A_RUN = ("hydra", "experiment", *CALL)  # they may change from one call to the next
 
 
+sys.path.append(str(Path(__file__).resolve().parent / "plugins"))  # where Hydra, too, looks for hydra_plugins
+
 # Hydra merges our hydra/launcher/NAME.yaml into the plugin's schema of that name, and regrets it: here it is meant.
 warnings.filterwarnings("ignore", r"\s*'hydra/.*' is validated against ConfigStore schema with the same name")
 

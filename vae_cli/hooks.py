@@ -19,7 +19,7 @@ from vae_cli.schema import check_call
 from vae_cli.search import is_search, prepare
 from vae_cli.watch import WATCHES, Watch
 
-ON_THIS_MACHINE = ("basic", "joblib", "submitit_local", "ray")
+ON_THIS_MACHINE = ("basic", "packed", "joblib", "submitit_local", "ray")
 
 
 class BeforeRun(Callback):

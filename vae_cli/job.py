@@ -4,7 +4,6 @@ import logging
 import sys
 import time
 import traceback
-from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,6 +19,7 @@ from vae_cli.errors import Interrupted, Refused, UserError
 from vae_cli.failures import one_line, reported
 from vae_cli.roll_call import earlier_failure
 from vae_cli.search import is_search
+from vae_cli.steps import Shared, Steps, alone
 from vae_cli.watch import WATCHES, halt, halted
 
 log = logging.getLogger("vae_cli")
@@ -35,25 +35,26 @@ def job(cfg: DictConfig) -> Told:
     folder = Path(hydra_cfg.runtime.output_dir)
     if hydra_cfg.mode == RunMode.RUN:
         return told(
-            reported("vae-train", lambda: logged(lambda: start(cfg, folder, progress=True))), cfg.returns
+            reported("vae-train", lambda: alone(logged(start(cfg, folder, progress=True)))), cfg.returns
         )
     to_the_file_alone()
     if launcher() not in GIVE_UP or finished(folder, cfg.epochs):
-        return contained(cfg, folder)
+        return alone(contained(cfg, folder))
     if launcher() == "joblib":
         import vae_cli.run  # noqa: F401  here, so that each fork need not
     from vae_cli.apart import apart
 
-    return apart(lambda: contained(cfg, folder), folder)
+    return apart(lambda: alone(contained(cfg, folder)), folder)
 
 
-def contained(cfg: DictConfig, folder: Path) -> Told:
-    """A member whose failure is its own."""
+def contained(cfg: DictConfig, folder: Path, shared: Shared | None = None) -> Steps[Told]:
+    """A member whose failure is its own. `shared` with members that train beside it in this process."""
     if reason := halted(folder.parent):
         log.info("not started: %s", reason)
         return None
     try:
-        return told(logged(lambda: member(cfg, folder, waits=is_search(HydraConfig.get()))), cfg.returns)
+        waits = is_search(HydraConfig.get())
+        return told((yield from logged(member(cfg, folder, waits, shared))), cfg.returns)
     except Interrupted:
         if WATCHES:  # the process that the user started: the sweep ends with its member
             raise Interrupted("interrupted; the same command goes on with the sweep") from None
@@ -63,7 +64,7 @@ def contained(cfg: DictConfig, folder: Path) -> Told:
     return None
 
 
-def member(cfg: DictConfig, folder: Path, waits: bool) -> Summary:
+def member(cfg: DictConfig, folder: Path, waits: bool, shared: Shared | None) -> Steps[Summary]:
     """Raises what ended it, after the folder has said so. `waits`: for another process that writes the folder, as of
     two trials of a search that came out the same and run side by side."""
     try:
@@ -71,7 +72,7 @@ def member(cfg: DictConfig, folder: Path, waits: bool) -> Summary:
             if (earlier := earlier_failure(folder)) and not cfg.retry_failed:
                 raise Refused(f"{earlier}; retry_failed=true tries it again")
             try:
-                return start(cfg, folder, progress=False)
+                return (yield from start(cfg, folder, progress=False, shared=shared))
             except claim.Occupied:
                 if not waits or halted(folder.parent):
                     raise
@@ -85,7 +86,7 @@ def member(cfg: DictConfig, folder: Path, waits: bool) -> Summary:
         raise
 
 
-def start(cfg: DictConfig, folder: Path, progress: bool) -> Summary:
+def start(cfg: DictConfig, folder: Path, progress: bool, shared: Shared | None = None) -> Steps[Summary]:
     """Make the folder this configuration's, and train what is left to train."""
     hydra_cfg = HydraConfig.get()
     with locked(folder):
@@ -94,7 +95,7 @@ def start(cfg: DictConfig, folder: Path, progress: bool) -> Summary:
             return done
         claim.record(folder, cfg, hydra_cfg, hydra_cfg.overrides.task)
         with seats.seat(launcher(), cfg.threads, cfg.jobs_per_gpu):
-            return train(cfg, folder, progress)
+            return (yield from train(cfg, folder, progress, shared))
 
 
 def launcher() -> str:
@@ -120,7 +121,7 @@ def resume(folder: Path, epochs: str | None) -> Summary:
             log.info("epochs    %s → %s; everything else is as it was", before, cfg.epochs)
             OmegaConf.save(cfg, folder / ".hydra/config.yaml")
         done = said_to_be_finished(folder, cfg.epochs)
-        return done or logged(lambda: train(cfg, folder, progress=True))
+        return done or alone(logged(train(cfg, folder, progress=True)))
 
 
 def said_to_be_finished(folder: Path, epochs: int) -> Summary | None:
@@ -129,12 +130,12 @@ def said_to_be_finished(folder: Path, epochs: int) -> Summary | None:
     return done
 
 
-def train(cfg: DictConfig, folder: Path, progress: bool) -> Summary:
+def train(cfg: DictConfig, folder: Path, progress: bool, shared: Shared | None = None) -> Steps[Summary]:
     config = accept(cfg)
     seats.limit_threads(cfg.get("threads", "auto"))
-    from vae_cli.run import run  # torch is imported here, after the configuration was accepted
+    from vae_cli.run import steps  # torch is imported here, after the configuration was accepted
 
-    return run(config, folder, progress)
+    return (yield from steps(config, folder, progress, shared))
 
 
 def told(summary: Summary, returns: str | list[str]) -> Told:
@@ -154,17 +155,21 @@ def to_the_file_alone() -> None:
 
 def log_to(file: Path) -> None:
     """What Hydra's job_logging does for a new run: plain lines on the console, dated ones in the file."""
-    dated = logging.FileHandler(file)
-    dated.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(
-        level=logging.INFO, format="%(message)s", handlers=[logging.StreamHandler(sys.stdout), dated]
+        level=logging.INFO, format="%(message)s", handlers=[logging.StreamHandler(sys.stdout), dated(file)]
     )
 
 
-def logged(work: Callable[[], T]) -> T:
+def dated(file: Path) -> logging.FileHandler:
+    handler = logging.FileHandler(file)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    return handler
+
+
+def logged(work: Steps[T]) -> Steps[T]:
     """Let a run's failure stand in its own train.log; what is not the user's fault with its traceback."""
     try:
-        return work()
+        return (yield from work)
     except Refused:  # the run of that folder is another
         raise
     except Exception as error:

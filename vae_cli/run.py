@@ -4,6 +4,8 @@ import logging
 import platform
 import shlex
 import time
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,13 @@ from torch import Generator
 from tqdm import tqdm
 
 from vae_cli import __version__, checkpoint, evaluate, marginal
-from vae_cli.build import build
+from vae_cli.build import build as built
 from vae_cli.errors import Diverged, Interrupted
 from vae_cli.journal import Journal
 from vae_cli.report import announce, draw, report
 from vae_cli.signals import Signals
 from vae_cli.state import Experiment, State
+from vae_cli.steps import Shared, Steps, alone
 from vae_cli.train import Trainer
 
 log = logging.getLogger("vae_cli")
@@ -32,7 +35,15 @@ def run(config: dict[str, Any], folder: Path, progress: bool = True) -> Summary:
 
     Raises UserError, Diverged or Interrupted, each after summary.json has said so.
     """
-    with Signals() as signals:
+    return alone(steps(config, folder, progress))
+
+
+def steps(
+    config: dict[str, Any], folder: Path, progress: bool, shared: Shared | None = None
+) -> Steps[Summary]:
+    """The same run, which asks for its steps. `shared` with other runs of this process."""
+    with nullcontext(shared.signals) if shared else Signals() as signals:
+        build = partial(built, loaded=shared.data if shared else {})
         last = folder / "checkpoints/last.pt"
         saved = checkpoint.load(last, config) if last.exists() else None
         experiment = build(config) if saved else None  # what fails here leaves an earlier summary as it is
@@ -44,7 +55,7 @@ def run(config: dict[str, Any], folder: Path, progress: bool = True) -> Summary:
             if saved is not None:
                 state.load_state_dict(saved)
             announce(experiment, folder, state.step)
-            train_and_test(state, folder, signals, summary, progress)
+            yield from train_and_test(state, folder, signals, summary, progress)
             return summary
         except KeyboardInterrupt:
             summary |= {"status": "interrupted"}
@@ -64,7 +75,9 @@ def run(config: dict[str, Any], folder: Path, progress: bool = True) -> Summary:
             write_summary(folder, summary)
 
 
-def train_and_test(state: State, folder: Path, signals: Signals, summary: Summary, progress: bool) -> None:
+def train_and_test(
+    state: State, folder: Path, signals: Signals, summary: Summary, progress: bool
+) -> Steps[None]:
     """Fill `summary` on the way, so that it tells how far a run came that does not get to its end."""
     parts = state.experiment
     journal = Journal(folder, state.step, parts.settings.epochs * parts.steps_per_epoch, progress)
@@ -74,7 +87,7 @@ def train_and_test(state: State, folder: Path, signals: Signals, summary: Summar
         trainer = Trainer(state, journal, folder, signals.take)
         try:
             with signals.defer():
-                status = trainer.fit()
+                status = yield from trainer.fit()
         finally:
             summary |= {
                 "steps": state.step,

@@ -25,7 +25,7 @@ class Signals:
     def __init__(self) -> None:
         self.wish: str | None = None  # "end", "save"
         self.received: set[int] = set()
-        self.deferred = False
+        self.deferring = 0  # runs that look at the wish themselves
         self.requeue: Callable[[], Any] | None = None
 
     def __enter__(self) -> "Signals":
@@ -41,11 +41,11 @@ class Signals:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGTERM and self._is_slurms():
-            self.wish = self.wish or ("save" if self.deferred else None)
+            self.wish = self.wish or ("save" if self.deferring else None)
             return
         if number == signal.SIGUSR2:
             self.requeue = self._requeue
-        if not self.deferred or number in self.received:
+        if not self.deferring or number in self.received:
             raise Interrupted
         self.received.add(number)
         self.wish = "end"
@@ -70,11 +70,11 @@ class Signals:
 
     @contextmanager
     def defer(self) -> Iterator[None]:
-        self.deferred = True
+        self.deferring += 1
         try:
             yield
         finally:
-            self.deferred = False
+            self.deferring -= 1
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self.previous.items():

@@ -11,7 +11,7 @@ from torch.nn.utils import clip_grad_norm_, get_total_norm
 from vae_cli.data import Data
 from vae_cli.data.corruption import Corruption
 from vae_cli.model import VAE
-from vae_cli.objective import ELBO
+from vae_cli.objective import ELBO, Terms
 from vae_cli.schedules import Beta, Decay, Temperature
 
 ROW = ("loss", "rate", "distortion")  # what a step reports, in this order
@@ -101,25 +101,46 @@ class State:
             setattr(self, name, saved[name])
 
 
-def train_step(state: State, images: Tensor) -> Tensor:
-    """One update on stored `images` [B, D]; returns the batch's means in ROW's order, without waiting for the
-    device."""
+class Draws(NamedTuple):
+    """All that is random in a step: what the encoder sees [B, D], the target x [B, D], the code's noise [S, B, K]."""
+
+    inputs: Tensor
+    x: Tensor
+    noise: Tensor
+
+
+def draw(state: State, images: Tensor) -> Draws:
+    """For one step on stored `images` [B, D], from the state's generator."""
     parts = state.experiment
     like = next(parts.model.parameters())
     x = parts.data.targets(images, state.generator, like.dtype)
     inputs = parts.corruption(x, state.generator)
-    noise = parts.model.latent.noise((parts.settings.samples, len(x)), state.generator, like)
+    return Draws(inputs, x, parts.model.latent.noise((parts.settings.samples, len(x)), state.generator, like))
+
+
+def row(terms: Terms) -> Tensor:
+    """The batch's means in ROW's order."""
+    loss = terms.loss.detach().expand_as(terms.rate)
+    return torch.stack([loss, terms.rate, terms.distortion]).mean(-1)
+
+
+def train_step(state: State, images: Tensor) -> Tensor:
+    """One update on stored `images` [B, D]; returns its row, without waiting for the device."""
+    parts = state.experiment
     terms = parts.objective(
-        parts.model, inputs, x, noise, parts.beta(state.step), parts.temperature(state.step)
+        parts.model, *draw(state, images), parts.beta(state.step), parts.temperature(state.step)
     )
     parts.optimizer.zero_grad()
     terms.loss.mean().backward()
-    if parts.settings.gradient_clip_norm is not None:
-        state.gradient_norm = clip_grad_norm_(parts.model.parameters(), parts.settings.gradient_clip_norm)
+    clip(state)
     parts.optimizer.step()
     state.step += 1
-    loss = terms.loss.detach().expand_as(terms.rate)
-    return torch.stack([loss, terms.rate, terms.distortion]).mean(-1)
+    return row(terms)
+
+
+def clip(state: State) -> None:
+    if (most := state.experiment.settings.gradient_clip_norm) is not None:
+        state.gradient_norm = clip_grad_norm_(state.experiment.model.parameters(), most)
 
 
 def means(sums: list[float]) -> dict[str, float]:

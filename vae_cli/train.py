@@ -4,8 +4,10 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from vae_cli import checkpoint, evaluate, pictures, plots
 from vae_cli.data import batches, epoch_order
@@ -13,8 +15,19 @@ from vae_cli.errors import Diverged
 from vae_cli.journal import Journal
 from vae_cli.schedules import learning_rate_factor
 from vae_cli.state import ROW, State, gradient_norm, means, train_step
+from vae_cli.steps import Steps
 
 TENSORBOARD_SAMPLES = 64
+
+
+class Step(NamedTuple):
+    """A step that a run asks for, on stored `images` [B, D]."""
+
+    trainer: "Trainer"
+    images: Tensor
+
+    def __call__(self) -> Tensor:
+        return train_step(self.trainer.state, self.images)
 
 
 class Trainer:
@@ -31,10 +44,11 @@ class Trainer:
     def epoch(self) -> float:
         return self.state.step / self.steps_per_epoch
 
-    def fit(self) -> str:
+    def fit(self) -> Steps[str]:
         """Train to the end, to early stopping or to an interruption; "finished" or "interrupted".
 
-        Raises Diverged. Leaves checkpoints/last.pt, and best.pt where there is a validation split.
+        Asks for each step, as `vae_cli.steps` says. Raises Diverged. Leaves checkpoints/last.pt, and best.pt where
+        there is a validation split.
         """
         device = next(self.parts.model.parameters()).device
         n, images = len(self.parts.data.train.images), self.parts.data.train.images
@@ -44,7 +58,7 @@ class Trainer:
             order = epoch_order(n, self.settings.seed, epoch, device)[position * self.settings.batch_size :]
             for batch in batches(images, order, self.settings.batch_size, device):
                 self.set_learning_rate()
-                self.state.rows.append(train_step(self.state, batch))
+                self.state.rows.append((yield Step(self, batch)))
                 self.events()
                 if wish := self.wish():
                     self.save("last")
