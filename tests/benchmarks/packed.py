@@ -1,0 +1,66 @@
+"""A packed sweep of 8 members (batch 16, hidden 64) against 8 solo runs, one process after another, start-up included.
+
+Both train the same members: a code of 25 bits on 24 × 24 rectangles, two temperatures × four seeds, `--epochs` of the
+default 10,000 images (default: 4). One thread each. Repeats alternate, so that both meet the same load.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from itertools import product
+from pathlib import Path
+from statistics import median
+from subprocess import DEVNULL, run
+
+VAE_TRAIN = [sys.executable, "-m", "vae_cli"]
+TARGET = 0.5
+TEMPERATURES, SEEDS = (0.5, 1), (1, 2, 3, 4)
+
+
+def seconds(commands: list[list[str]]) -> float:
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    start = time.perf_counter()
+    for command in commands:
+        run([*VAE_TRAIN, *command], check=True, stdout=DEVNULL, env=environment)
+    return time.perf_counter() - start
+
+
+def trained(folder: Path) -> float:
+    """Seconds of the steps alone, of all solo members or of the longest packed one."""
+    each = [json.loads(file.read_text())["seconds"] for file in folder.rglob("summary.json")]
+    return sum(each) if folder.name == "alone" else max(each)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="seconds of a packed sweep / seconds of solo runs")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=4)
+    given = parser.parse_args()
+    fixed = ["latent=bernoulli", "network.hidden=[64]", "batch_size=16", "device=cpu", f"epochs={given.epochs}"]
+    whole, steps = [], []
+    print(f"load {os.getloadavg()[0]:.1f} on {len(os.sched_getaffinity(0))} cores")
+    for _ in range(given.repeats):
+        with tempfile.TemporaryDirectory() as name:
+            alone, packed = Path(name) / "alone", Path(name) / "packed"
+            members = [
+                [*fixed, f"latent.temperature={t}", f"seed={s}", f"hydra.run.dir={alone}/{t}_{s}"]
+                for t, s in product(TEMPERATURES, SEEDS)
+            ]
+            grid = [f"{key}={','.join(map(str, values))}" for key, values in
+                    (("latent.temperature", TEMPERATURES), ("seed", SEEDS))]  # fmt: skip
+            sweep = ["-m", "hydra/launcher=packed", f"hydra.sweep.dir={packed}", *fixed, *grid]
+            times = seconds([sweep]), seconds(members)
+            whole.append(times[0] / times[1])
+            steps.append(trained(packed) / trained(alone))
+            print(f"packed {times[0]:6.1f} s   solo {times[1]:6.1f} s   ratio {whole[-1]:.2f}   of the steps "
+                  f"alone {trained(packed):.1f} / {trained(alone):.1f} = {steps[-1]:.2f}", flush=True)  # fmt: skip
+    verdict = "met" if median(whole) <= TARGET else "MISSED"
+    print(f"\n{'packed sweep of 8 / 8 solo runs':38}{median(whole):>10.2f}   target {TARGET} {verdict}")
+    print(f"{'its steps / their steps':38}{median(steps):>10.2f}")
+
+
+if __name__ == "__main__":
+    main()
