@@ -26,11 +26,12 @@ lint: .venv/installed-dev  ## formatting, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: .venv/installed-dev .venv-pythae/installed  ## our step, start-up and likelihood against others, ratios inside one run; vae-compare
+bench: .venv/installed-dev .venv-pythae/installed  ## our step, start-up and likelihood against others, ratios inside one run; vae-compare; a packed sweep
 	$(BIN)/python tests/benchmarks/step.py
 	$(BIN)/python tests/benchmarks/startup.py
 	$(BIN)/python tests/benchmarks/likelihood.py
 	$(BIN)/python tests/benchmarks/compare.py
+	$(BIN)/python tests/benchmarks/packed.py
 
 reproduce: .venv/installed-dev  ## train and evaluate all presets, fill the README's table (hours; needs MNIST)
 	$(BIN)/python tests/benchmarks/reproduce.py $(ARGS)

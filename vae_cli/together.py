@@ -96,17 +96,14 @@ def _train(members: list[Member], shared: Shared, max_members: int | None) -> li
     started: list[Member] = []
     try:
         left = _start(started, members, shared, max_members)
-        lanes = _lanes(started)
-        while lanes := [lane for lane in lanes if lane.members]:
+        lanes, count = _lanes(started), 0
+        while running := [member for member in started if member.wish]:
+            if len(running) != count and halted(members[0].folder.parent):  # by fail_fast
+                shared.signals.wish = "end"  # the others save themselves
+            count = len(running)
             for lane in lanes:
                 lane.step()
-            if any(not member.wish for member in started):
-                started = [member for member in started if member.wish or member.interrupted]
-                if halted(members[0].folder.parent):  # by fail_fast: the others save themselves
-                    shared.signals.wish = "end"
-    except (
-        KeyboardInterrupt
-    ) as interrupted:  # a second signal, or one that came while nobody had a step to end
+    except KeyboardInterrupt as interrupted:  # a second signal, or one that no step was there to end with
         for member in started:
             if member.wish:
                 member.go_on(error=interrupted)
@@ -122,7 +119,9 @@ def _start(
     """Let members come to their first step, as many as fit; returns the rest. The first one tells how large they are."""
     fitting, why = max_members or len(members), "hydra.launcher.max_members"
     for i, member in enumerate(members):
-        if len(started) == fitting or shared.signals.wish:
+        if shared.signals.wish:
+            return members[i:]
+        if len(started) == fitting:
             _say(f"{fitting} members as one model, by {why}; {len(members) - i} more of their kind follow")
             return members[i:]
         member.start(shared)
@@ -157,6 +156,8 @@ class Lane:
         self.stack: Stack | None = None
 
     def step(self) -> None:
+        if not self.members:
+            return
         began = time.perf_counter()
         try:
             rows = self._rows()

@@ -1,7 +1,8 @@
 """A packed sweep of 8 members (batch 16, hidden 64) against 8 solo runs, one process after another, start-up included.
 
-Both train the same members: a code of 25 bits on 24 × 24 rectangles, two temperatures × four seeds, `--epochs` of the
-default 10,000 images (default: 4). One thread each. Repeats alternate, so that both meet the same load.
+Both train the same members: a code of 25 bits on 24 × 24 rectangles, two temperatures × four seeds, `--epochs` of
+10,000 images, 625 steps each; all else, the tests and pictures at the end too, is the default. One thread each. Repeats
+alternate, so that both meet the same load.
 """
 
 import argparse
@@ -39,7 +40,9 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=4)
     given = parser.parse_args()
-    fixed = ["latent=bernoulli", "network.hidden=[64]", "batch_size=16", "device=cpu", f"epochs={given.epochs}"]
+    sizes = ["data.train_size=10000", "data.validation_size=1000", "data.test_size=1000"]
+    network = ["latent=bernoulli", "network.hidden=[64]", "batch_size=16", "device=cpu"]
+    fixed = [*network, *sizes, f"epochs={given.epochs}"]
     whole, steps = [], []
     print(f"load {os.getloadavg()[0]:.1f} on {len(os.sched_getaffinity(0))} cores")
     for _ in range(given.repeats):
