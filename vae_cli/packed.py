@@ -50,6 +50,7 @@ class Stack:
         self.members = [list(loss.parameters()) for loss in self.losses]
         for stacked in self.parameters.values():
             stacked.requires_grad_()
+        self.optimizers = _joint([state.experiment.optimizer for state in states])
         self.function = vmap(self._loss)
 
     def _loss(self, tensors: dict[str, Tensor], *arguments: Any) -> tuple[Tensor, Tensor]:
@@ -71,7 +72,9 @@ class Stack:
         self._hand_out_gradients()
         for state in states:
             clip(state)
-            state.experiment.optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.step()
+        for state in states:
             state.step += 1
         return list(rows.unbind(0))
 
@@ -90,6 +93,30 @@ def _stacked(members: list[dict[str, Tensor]]) -> dict[str, Tensor]:
         for name, tensor in own.items():
             tensor.data = stacked[name][m]
     return stacked
+
+
+class _States(dict[Tensor, dict[str, Any]]):
+    """Looks each parameter's state up, and makes it, in the optimizer that owns it."""
+
+    def __init__(self, owner: dict[Tensor, torch.optim.Optimizer]) -> None:
+        super().__init__()
+        self.owner = owner
+
+    def __missing__(self, parameter: Tensor) -> dict[str, Any]:
+        return self.owner[parameter].state[parameter]
+
+
+def _joint(optimizers: Sequence[torch.optim.Optimizer]) -> list[torch.optim.Optimizer]:
+    """One optimizer of each class that steps the groups of all, with their own states and settings: what `step` costs
+    besides its kernels is paid once, and members still differ in all their settings."""
+    joint = []
+    for kind in dict.fromkeys(type(optimizer) for optimizer in optimizers):
+        own = [optimizer for optimizer in optimizers if type(optimizer) is kind]
+        one = copy.copy(own[0])
+        one.param_groups = [group for optimizer in own for group in optimizer.param_groups]
+        one.state = _States({p: each for each in own for group in each.param_groups for p in group["params"]})  # type: ignore[assignment]
+        joint.append(one)
+    return joint
 
 
 def room(state: State) -> tuple[int, int, int]:
