@@ -92,17 +92,17 @@ def together_in(sweep: Path, members: list[tuple[str, ...]], most: int | None = 
     folders = [sweep / str(i) for i in range(len(members))]
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
-    train_all([member(*each) for each in zip_(folders, members)], most)
+    train_all([member(*each) for each in in_folders(folders, members)], most)
     return folders
 
 
-def zip_(folders: list[Path], members: list[tuple[str, ...]]) -> list[tuple[Any, ...]]:
+def in_folders(folders: list[Path], members: list[tuple[str, ...]]) -> list[tuple[Any, ...]]:
     return [(folder, *overrides) for folder, overrides in zip(folders, members, strict=True)]
 
 
 def alone_in(sweep: Path, members: list[tuple[str, ...]]) -> list[Path]:
     folders = [sweep / str(i) for i in range(len(members))]
-    for folder, *overrides in zip_(folders, members):
+    for folder, *overrides in in_folders(folders, members):
         alone_at(folder, *overrides)
     return folders
 
