@@ -114,7 +114,7 @@ def _joint(optimizers: Sequence[torch.optim.Optimizer]) -> list[torch.optim.Opti
         own = [optimizer for optimizer in optimizers if type(optimizer) is kind]
         one = copy.copy(own[0])
         one.param_groups = [group for optimizer in own for group in optimizer.param_groups]
-        one.state = _States({p: each for each in own for group in each.param_groups for p in group["params"]})  # type: ignore[assignment]
+        one.state = _States({p: each for each in own for group in each.param_groups for p in group["params"]})  # type: ignore[assignment]  # torch says defaultdict and needs a dict
         joint.append(one)
     return joint
 
