@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 import signal
 import socket
 import subprocess
@@ -120,6 +121,24 @@ def test_the_switches_of_a_sweep_are_true_or_false(command, tmp_path, key):
     done = command("vae-train", "-m", "latent.code_size=2,3", f"{key}=maybe", cwd=tmp_path)
     assert done.returncode == 2 and not (tmp_path / "outputs").exists()
     assert done.stderr == f"vae-train: {key}=maybe is not allowed; allowed is true or false\n"
+
+
+def test_a_pack_of_no_members_is_refused(command, tmp_path):
+    done = command(
+        "vae-train", "-m", "hydra/launcher=packed", "hydra.launcher.max_members=0", "seed=1,2", cwd=tmp_path
+    )
+    assert done.returncode == 2 and list(tmp_path.iterdir()) == []
+    assert done.stderr == (
+        "vae-train: hydra.launcher.max_members=0 is not allowed; allowed is a whole number of at least 1, or null\n"
+    )
+
+
+def test_the_table_at_the_end_is_in_the_order_of_what_differs(swept):
+    _, done = swept
+    table = done.stdout[done.stdout.rindex("  status ") :].splitlines()[1:5]
+    sizes = [int(re.search(r"code_size=(-?\d+)", line)[1]) for line in table]
+    rates = [float(re.search(r"lr=(\S+)", line)[1]) for line in table]
+    assert list(zip(sizes, rates, strict=True)) == [(-1, 0.001), (-1, 1e18), (4, 0.001), (4, 1e18)]
 
 
 EXTRAS = {

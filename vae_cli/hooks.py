@@ -15,10 +15,12 @@ from vae_cli import seats
 from vae_cli.config import accept, plain_call
 from vae_cli.errors import UserError
 from vae_cli.failures import EXTRAS, needs_an_extra
+from vae_cli.rules import optional, whole
 from vae_cli.schema import check_call
 from vae_cli.search import is_search, prepare
 from vae_cli.watch import WATCHES, Watch
 
+MEMBERS = optional(whole(1))
 ON_THIS_MACHINE = ("basic", "packed", "joblib", "submitit_local", "ray")
 
 
@@ -30,7 +32,7 @@ class BeforeRun(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         self._check_extras(config)
-        self._check(config, prepare)
+        self._check(config, _check_and_prepare)
         seats.remember_gpus()
         launcher = config.hydra.runtime.choices.get("hydra/launcher")
         address = config.hydra.launcher.get("ray", {}).get("init", {}).get("address")
@@ -54,6 +56,13 @@ class BeforeRun(Callback):
             if option in EXTRAS and target not in Plugins.instance().class_name_to_class:
                 print(f"vae-train: {needs_an_extra(option)}", file=sys.stderr)
                 raise SystemExit(2)
+
+
+def _check_and_prepare(config: DictConfig) -> None:
+    most = config.hydra.launcher.get("max_members")  # of hydra/launcher=packed
+    if not MEMBERS.accepts(most):
+        raise UserError(f"hydra.launcher.max_members={most} is not allowed; allowed is {MEMBERS.allowed}")
+    prepare(config)
 
 
 def _expected(config: DictConfig) -> int | None:

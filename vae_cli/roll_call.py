@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vae_cli import members
 from vae_cli.members import FINISHED, Member
-from vae_cli.sweep import differing, setting_of, show
+from vae_cli.sweep import differing, distinct, setting_of, show
 
 FIGURES = ("test.elbo", "test.nll", "seconds")
 
@@ -23,6 +23,8 @@ def roll_call(sweep: Path, found: list[Member]) -> bool:
     if not found:
         return True
     columns = differing(found) + (["seed"] if len({member.setting("seed") for member in found}) > 1 else [])
+    values = {column: distinct(found, column) for column in columns}
+    found.sort(key=lambda member: [values[column].index(setting_of(member, column)) for column in columns])
     print(f"\n  {'status':11} {'elbo':>10} {'nll':>10} {'s':>8}  {'  '.join(columns)}")
     for member in found:
         elbo, nll, seconds = (
