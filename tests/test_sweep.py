@@ -21,6 +21,7 @@ import yaml
 
 from vae_cli import claim
 from vae_cli.config import config_folder
+from vae_cli.roll_call import roll_call
 from vae_cli.schema import flatten
 from vae_cli.watch import Watch, halt
 
@@ -174,6 +175,17 @@ def test_the_packaged_configuration_of_a_launcher_stands_before_the_plugins(comm
     assert done.returncode == 0 and done.stderr == ""
     taken = flatten(yaml.safe_load(done.stdout))
     assert {key: str(taken[key]) for key in flatten(ours)} == {k: str(v) for k, v in flatten(ours).items()}
+
+
+def test_a_member_whose_process_died_is_said_to_have(tmp_path, capsys):
+    watch = Watch(tmp_path, expected=1, local=False)
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    (tmp_path / "seed=1/.hydra").mkdir(parents=True)
+    (tmp_path / "seed=1/.hydra/config.yaml").write_text("seed: 1")
+    (tmp_path / "seed=1/.lock").write_text(f"pid {process.pid} on {platform.node()}")
+    assert not roll_call(tmp_path, watch.close())
+    assert f"\nunfinished: pid {process.pid} on {platform.node()} died; " in capsys.readouterr().out
 
 
 def test_a_member_that_a_launcher_brings_back_has_a_line_for_each_of_its_ends(tmp_path, capsys):

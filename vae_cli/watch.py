@@ -158,10 +158,15 @@ class Watch(threading.Thread):
 
 
 def _read(folder: Path) -> members.Member:
+    """What the folder says, and what only this host can tell."""
     member, note = members.read(folder, folder.name), folder / REFUSED
     if is_held(folder):
         return member._replace(status="running", error=owner(folder))
-    return member._replace(status="refused", error=note.read_text()) if note.exists() else member
+    if note.exists():
+        return member._replace(status="refused", error=note.read_text())
+    if owner(folder) and not member.error and member.status != members.FINISHED:
+        return member._replace(error=f"{owner(folder)} died; the same command goes on with it")
+    return member
 
 
 def _is_ours(pid: int) -> bool:
