@@ -1,4 +1,4 @@
-"""A member in a process of its own."""
+"""A member in a fork of its launcher's worker."""
 
 import json
 import logging
@@ -19,8 +19,8 @@ T = TypeVar("T")
 
 def apart(work: Callable[[], T], folder: Path) -> T | None:
     """What `work` returns (as JSON can say it) from a fork of this process; None where that was killed, and
-    summary.json says so. joblib gives up the whole sweep when one of its workers dies, say for its memory: this way the
-    worker lives, and with it the torch that it has imported."""
+    summary.json says so. joblib and submitit_local give up the whole sweep when one worker dies, say for its memory:
+    this way the worker lives, and with it, in joblib's, the torch that it has imported."""
     answer, question = os.pipe()
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
