@@ -6,13 +6,39 @@ in the tests.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn import functional
 
 HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
+
+
+class _Softplus(torch.autograd.Function):
+    """On a CPU: torch's takes its logarithm from a scalar log1p there, which is a sixth of a training step. Since
+    log(1 + e) = 2 artanh(e / (2 + e)), it is five vector operations, and a fifth of the time."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        small = x.abs().neg_().exp_()
+        return x.clamp(min=0).add_(small.div_(small + 2).atanh_(), alpha=2)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return x.sigmoid().mul_(gradient)
+
+
+def softplus(x: Tensor) -> Tensor:
+    """log(1 + exp(x)), to rounding, from one end of the floats to the other."""
+    return _Softplus.apply(x) if x.device.type == "cpu" else functional.softplus(x)
 
 
 class Normal(NamedTuple):

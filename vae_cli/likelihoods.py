@@ -6,9 +6,8 @@ an untrained decoder answer with the training set's mean image.
 
 import torch
 from torch import Tensor
-from torch.nn.functional import softplus
 
-from vae_cli.distributions import Bernoulli, ContinuousBernoulli, Normal
+from vae_cli.distributions import Bernoulli, ContinuousBernoulli, Normal, softplus
 
 
 class BernoulliLikelihood:
