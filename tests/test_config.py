@@ -33,7 +33,7 @@ SUBSET = Path(__file__).parent / "data"
 OPTIONS = sorted(
     (path.parent.name, path.stem)
     for path in CONFIGS.glob("*/*.yaml")
-    if path.parent.name not in ("experiment", "runtime")
+    if path.parent.name != "experiment"
 )
 EXPERIMENTS = sorted(path.stem for path in CONFIGS.glob("experiment/*.yaml"))
 SEARCHES = [name for name in EXPERIMENTS if name.startswith("search_")]

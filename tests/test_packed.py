@@ -174,12 +174,17 @@ EXACT = ("float64", 1e-9, ())
 ROUNDED = ("float32", 1e-3, ("optimizer=sgd", "optimizer.lr=0.001"))
 
 
-@pytest.mark.parametrize("precision, tolerance, optimizer", [EXACT, ROUNDED], ids=["float64", "float32"])
+RECORDED = ("float64", 1e-9, ("runtime=graph",))
+
+
+@pytest.mark.parametrize(
+    "precision, tolerance, more", [EXACT, RECORDED, ROUNDED], ids=["", "recorded", "float32"]
+)
 @pytest.mark.parametrize("kind", KINDS)
-def test_three_unlike_members_are_their_solo_runs(tmp_path, stacks, kind, precision, tolerance, optimizer):
+def test_three_unlike_members_are_their_solo_runs(tmp_path, stacks, kind, precision, tolerance, more):
     """Parameters, optimizers, generators, every logged figure and the summary."""
-    ways = THREE if optimizer else PARTS.get(kind, THREE)
-    members = [(*KINDS[kind], f"precision={precision}", *optimizer, *way) for way in ways]
+    ways = THREE if precision == "float32" else PARTS.get(kind, THREE)
+    members = [(*KINDS[kind], f"precision={precision}", *more, *way) for way in ways]
     alone, packed_ = alone_in(tmp_path / "alone", members), together_in(tmp_path / "packed", members)
     assert stacks[0] == 3
     for a, b in zip(alone, packed_, strict=True):
@@ -240,15 +245,15 @@ def test_what_differs_in_shape_or_code_does_not_share(tmp_path):
 
 def interrupted_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     """SIGTERM within that step of a stack."""
-    stacked = packed.Stack.step
+    stacked = packed.Stack.update
 
-    def disturbed(stack: packed.Stack, batches: list[torch.Tensor]) -> list[torch.Tensor]:
-        rows = stacked(stack, batches)
-        if stack.states[0].step == step:
+    def disturbed(stack: packed.Stack, *given: Any) -> torch.Tensor:
+        rows = stacked(stack, *given)
+        if stack.states[0].step == step - 1:  # counted once the step is whole
             signal.raise_signal(signal.SIGTERM)
         return rows
 
-    monkeypatch.setattr(packed.Stack, "step", disturbed)
+    monkeypatch.setattr(packed.Stack, "update", disturbed)
 
 
 TWO = [(*BERNOULLI, "seed=1"), (*BERNOULLI, "seed=2", "optimizer.lr=0.003")]
@@ -295,11 +300,11 @@ def test_members_that_were_interrupted_at_different_steps_share_where_their_batc
 
 
 def test_a_second_signal_ends_all_at_once_and_every_folder_says_so(tmp_path, monkeypatch):
-    def twice(stack: packed.Stack, batches: list[torch.Tensor]) -> None:
+    def twice(stack: packed.Stack, *given: Any) -> None:
         signal.raise_signal(signal.SIGTERM)
         signal.raise_signal(signal.SIGTERM)
 
-    monkeypatch.setattr(packed.Stack, "step", twice)
+    monkeypatch.setattr(packed.Stack, "update", twice)
     with pytest.raises(KeyboardInterrupt):
         together_in(tmp_path, TWO)
     for i in (0, 1):
@@ -308,10 +313,10 @@ def test_a_second_signal_ends_all_at_once_and_every_folder_says_so(tmp_path, mon
 
 
 def test_what_fails_in_the_shared_step_is_a_failure_of_each(tmp_path, monkeypatch):
-    def fails(stack: packed.Stack, batches: list[torch.Tensor]) -> None:
+    def fails(stack: packed.Stack, *given: Any) -> None:
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr(packed.Stack, "step", fails)
+    monkeypatch.setattr(packed.Stack, "update", fails)
     for folder in together_in(tmp_path, TWO):
         summary = json.loads((folder / "summary.json").read_text())
         assert (summary["status"], summary["error"]) == ("failed", "out of memory")

@@ -20,6 +20,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from vae_cli import checkpoint, claim, run, train
+from vae_cli.accelerate import Eager
+from vae_cli.body import Solo
 from vae_cli.build import build
 from vae_cli.config import accept, config_folder
 from vae_cli.errors import Diverged, Interrupted, UserError
@@ -49,6 +51,7 @@ VARIANTS = {
     "schedules": (*BASE, "schedule=cosine", "schedule.warmup_steps=5", "objective.warmup_steps=4",
                   "objective.cycle_steps=6", "optimizer=sgd", "gradient_clip_norm=5"),
     "nothing validated": (*BASE, "data.validation_size=0"),
+    "recorded": (*BASE, "latent=bernoulli", "estimator=reinforce", "runtime=graph"),
 }  # fmt: skip
 
 
@@ -85,15 +88,15 @@ def uninterrupted(tmp_path_factory) -> Callable[..., Path]:
 
 def at_step(monkeypatch: pytest.MonkeyPatch, steps: tuple[int, ...], event: Callable[[], object]) -> None:
     """Let `event` happen within each of the given steps (counted from 1)."""
-    step = train.train_step
+    make = train.Steps.__call__
 
-    def disturbed(state: object, images: torch.Tensor) -> torch.Tensor:
-        row = step(state, images)
-        if state.step in steps:
+    def disturbed(asked: train.Steps) -> torch.Tensor:
+        rows = make(asked)
+        if asked.trainer.state.step in steps:
             event()
-        return row
+        return rows
 
-    monkeypatch.setattr(train, "train_step", disturbed)
+    monkeypatch.setattr(train.Steps, "__call__", disturbed)
 
 
 def stop_and_go(config: dict, folder: Path, how: signal.Signals, steps: tuple[int, ...]) -> None:
@@ -306,13 +309,13 @@ def test_a_state_that_is_not_finite_never_replaces_a_good_one(tmp_path, monkeypa
     """Diverged says so with step and epoch; last.pt is from before; the summary has the status."""
     config = composed(*BASE, "checkpoint.epochs=1")
 
-    def spoil(trainer: train.Trainer) -> None:
-        if trainer.state.step == 9:
-            next(trainer.parts.model.parameters()).data.fill_(parameter)
-        set_learning_rate(trainer)
+    def spoil(asked: train.Steps) -> torch.Tensor:
+        if asked.trainer.state.step == 9:
+            next(asked.trainer.parts.model.parameters()).data.fill_(parameter)
+        return make(asked)
 
-    set_learning_rate = train.Trainer.set_learning_rate
-    monkeypatch.setattr(train.Trainer, "set_learning_rate", spoil)
+    make = train.Steps.__call__
+    monkeypatch.setattr(train.Steps, "__call__", spoil)
     with pytest.raises(Diverged, match=r"loss is nan at step 10, epoch 2"):
         run.run(config, tmp_path)
     assert summary(tmp_path)["status"] == "diverged" and "step 10" in summary(tmp_path)["error"]
@@ -506,7 +509,7 @@ def test_the_best_checkpoint_does_not_put_off_the_last_one(tmp_path):
     """The clock by which last.pt is due restarts with last.pt alone."""
     state = State(build(composed(*BASE)), torch.Generator().manual_seed(0))
     journal = Journal(tmp_path, step=0, total_steps=LAST, progress=False)
-    trainer = train.Trainer(state, journal, tmp_path, lambda: None)
+    trainer = train.Trainer(state, Eager()(Solo(state)), journal, tmp_path, lambda: None)
     started = trainer.checkpointed
     trainer.save("best")
     assert trainer.checkpointed == started

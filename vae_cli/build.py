@@ -48,6 +48,7 @@ def build(config: dict[str, Any], loaded: dict[str, Data] | None = None) -> Expe
         beta=schedules.Beta(kl["beta"], kl["warmup_steps"], kl["cycle_steps"], kl["initial_beta"]),
         temperature=schedules.Temperature(*(concrete.get(key, 0) for key in schedule_keys)),
         corruption=_make(config, "corruption"),
+        runtime=_make(config, "runtime"),
         settings=Settings(
             samples=kl["samples"],
             learning_rate=config["optimizer"]["lr"],

@@ -128,6 +128,8 @@ def saved_config(folder: Path) -> DictConfig:
         raise UserError(f"{file} cannot be read: {' '.join(str(error).split())}") from error
     if not isinstance(cfg, DictConfig):
         raise UserError(f"{file} is no configuration of vae-train")
+    if "runtime" not in cfg:  # of a run from before there was a choice
+        cfg.runtime = OmegaConf.load(config_folder() / "runtime/auto.yaml")
     return cfg
 
 

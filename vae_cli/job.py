@@ -19,7 +19,7 @@ from vae_cli.errors import Interrupted, Refused, UserError
 from vae_cli.failures import one_line, reported
 from vae_cli.roll_call import earlier_failure
 from vae_cli.search import is_search
-from vae_cli.steps import Shared, Steps, alone
+from vae_cli.steps import Asking, Shared, alone
 from vae_cli.watch import WATCHES, halt, halted
 
 log = logging.getLogger("vae_cli")
@@ -47,7 +47,7 @@ def job(cfg: DictConfig) -> Told:
     return apart(lambda: alone(contained(cfg, folder)), folder)
 
 
-def contained(cfg: DictConfig, folder: Path, shared: Shared | None = None) -> Steps[Told]:
+def contained(cfg: DictConfig, folder: Path, shared: Shared | None = None) -> Asking[Told]:
     """A member whose failure is its own. `shared` with members that train beside it in this process."""
     if reason := halted(folder.parent):
         log.info("not started: %s", reason)
@@ -64,7 +64,7 @@ def contained(cfg: DictConfig, folder: Path, shared: Shared | None = None) -> St
     return None
 
 
-def member(cfg: DictConfig, folder: Path, waits: bool, shared: Shared | None) -> Steps[Summary]:
+def member(cfg: DictConfig, folder: Path, waits: bool, shared: Shared | None) -> Asking[Summary]:
     """Raises what ended it, after the folder has said so. `waits`: for another process that writes the folder, as of
     two trials of a search that came out the same and run side by side."""
     try:
@@ -86,7 +86,7 @@ def member(cfg: DictConfig, folder: Path, waits: bool, shared: Shared | None) ->
         raise
 
 
-def start(cfg: DictConfig, folder: Path, progress: bool, shared: Shared | None = None) -> Steps[Summary]:
+def start(cfg: DictConfig, folder: Path, progress: bool, shared: Shared | None = None) -> Asking[Summary]:
     """Make the folder this configuration's, and train what is left to train."""
     hydra_cfg = HydraConfig.get()
     with locked(folder):
@@ -130,7 +130,7 @@ def said_to_be_finished(folder: Path, epochs: int) -> Summary | None:
     return done
 
 
-def train(cfg: DictConfig, folder: Path, progress: bool, shared: Shared | None = None) -> Steps[Summary]:
+def train(cfg: DictConfig, folder: Path, progress: bool, shared: Shared | None = None) -> Asking[Summary]:
     config = accept(cfg)
     seats.limit_threads(cfg.get("threads", "auto"))
     from vae_cli.run import steps  # torch is imported here, after the configuration was accepted
@@ -166,7 +166,7 @@ def dated(file: Path) -> logging.FileHandler:
     return handler
 
 
-def logged(work: Steps[T]) -> Steps[T]:
+def logged(work: Asking[T]) -> Asking[T]:
     """Let a run's failure stand in its own train.log; what is not the user's fault with its traceback."""
     try:
         return (yield from work)

@@ -26,6 +26,7 @@ HOMES = {
     "optimizer": "torch.optim",
     "schedule": "vae_cli.schedules",
     "corruption": "vae_cli.data.corruption",
+    "runtime": "vae_cli.accelerate",
 }
 GROUPS = tuple(HOMES)
 
@@ -106,6 +107,8 @@ RULES: dict[str, Rule] = {
     "schedule.rate": number(0),
     "corruption.std": POSITIVE,
     "corruption.fraction": FRACTION,
+    "runtime.steps": whole(1),
+    "runtime.compile": SWITCH,
 }
 RULES |= {f"{group}.name": TEXT for group in GROUPS}
 RULES |= {f"{group}._target_": _part(home) for group, home in HOMES.items()}

@@ -14,72 +14,83 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 from torch.func import functional_call, vmap
 
-from vae_cli.model import VAE
-from vae_cli.objective import ELBO
-from vae_cli.state import Draws, State, clip, draw, row
+from vae_cli.body import Batch, Gradient, Loss
+from vae_cli.state import Dials, Draws, State, clip, draw, set_learning_rate
 
 SHARE = 0.8  # of the free memory that a group may fill
 
 
-class Loss(nn.Module):
-    """A model and its objective, as one function of all their tensors."""
-
-    def __init__(self, model: VAE, objective: ELBO) -> None:
-        super().__init__()
-        self.model, self.objective = model, objective
-
-    def forward(self, draws: Draws, beta: Tensor, temperature: Tensor) -> tuple[Tensor, Tensor]:
-        """→ the loss that is minimized, and the row that is reported."""
-        terms = self.objective(self.model, *draws, beta, temperature)
-        return terms.loss.mean(), row(terms)
-
-
 class Stack:
     """The tensors of M members as [M, …], which are their storage: each member's own are views of it, so that its
-    evaluation, checkpoints and pictures see what it has come to."""
+    evaluation, checkpoints and pictures see what it has come to. A `vae_cli.accelerate.Body`."""
 
     def __init__(self, states: Sequence[State]) -> None:
         self.states = list(states)
-        self.losses = [Loss(state.experiment.model, state.experiment.objective) for state in states]
-        self.parameters = _stacked([dict(loss.named_parameters()) for loss in self.losses])
-        self.buffers = _stacked([dict(loss.named_buffers()) for loss in self.losses])
-        self.members = [list(loss.parameters()) for loss in self.losses]
-        for stacked in self.parameters.values():
-            stacked.requires_grad_()
+        losses = [Loss(state.experiment.model, state.experiment.objective) for state in states]
+        parameters = _stacked([dict(loss.named_parameters()) for loss in losses])
+        buffers = _stacked([dict(loss.named_buffers()) for loss in losses])
+        self.names = [*parameters, *buffers]
+        self.leaves = [stacked.requires_grad_() for stacked in parameters.values()]
+        self.buffers = list(buffers.values())
+        self.members = [list(loss.parameters()) for loss in losses]
         self.optimizers = _joint([state.experiment.optimizer for state in states])
-        self.function = vmap(self._loss)
+        self.gradient: Gradient | None = None
+        self.function = vmap(lambda tensors, *given: functional_call(losses[0], tensors, given))
 
-    def _loss(self, tensors: dict[str, Tensor], *arguments: Any) -> tuple[Tensor, Tensor]:
-        return functional_call(self.losses[0], tensors, arguments)
+    def loss(
+        self,
+        leaves: Sequence[Tensor],
+        buffers: Sequence[Tensor],
+        draws: Draws,
+        beta: Tensor,
+        temperature: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """The sum, and the rows [M, 3]; draws, beta and temperature have the axis M, too."""
+        tensors = dict(zip(self.names, (*leaves, *buffers), strict=True))
+        losses, rows = self.function(tensors, draws, beta, temperature)
+        return losses.sum(), rows
 
-    def step(self, batches: Sequence[Tensor]) -> list[Tensor]:
-        """One update of each member on its own stored images [B, D]; their rows. The order within a member is that of
-        `vae_cli.state.train_step`, which it equals."""
-        states = self.states
-        drawn = [draw(state, images) for state, images in zip(states, batches, strict=True)]
+    def dials(self) -> Dials:
+        each = [state.experiment.dials(state.step) for state in self.states]
+        rates, beta, temperature = zip(*each, strict=True)
+        like = self.leaves[0]
+        return Dials(rates, like.new_tensor(beta), like.new_tensor(temperature))
+
+    def gather(self, indices: Tensor) -> list[Tensor]:
+        images = [state.experiment.data.train.images for state in self.states]
+        return [own.index_select(0, index) for own, index in zip(images, indices, strict=True)]
+
+    def update(self, batch: Batch, dials: Dials) -> Tensor:
+        """Of each member on its own stored images [B, D]. The order within a member is that of
+        `vae_cli.state.update`, which it equals."""
+        self.set_learning_rate(dials.learning_rate)
+        drawn = [draw(state, images) for state, images in zip(self.states, batch, strict=True)]
         draws = Draws(*(torch.stack(each) for each in zip(*drawn, strict=True)))
-        like = next(iter(self.parameters.values()))
-        beta = like.new_tensor([state.experiment.beta(state.step) for state in states])
-        temperature = like.new_tensor([state.experiment.temperature(state.step) for state in states])
-        losses, rows = self.function(self.parameters | self.buffers, draws, beta, temperature)
-        for stacked in self.parameters.values():
-            stacked.grad = None
-        losses.sum().backward()
+        rows = (self.gradient or self._eagerly)(draws, dials)
         self._hand_out_gradients()
-        for state in states:
+        for state in self.states:
             clip(state)
         for optimizer in self.optimizers:
             optimizer.step()
-        for state in states:
-            state.step += 1
-        return list(rows.unbind(0))
+        return rows
+
+    def set_learning_rate(self, rates: Sequence[float] | Tensor) -> None:
+        for state, rate in zip(self.states, rates, strict=True):
+            set_learning_rate(state.experiment.optimizer, rate)
+
+    def _eagerly(self, draws: Draws, dials: Dials) -> Tensor:
+        loss, rows = self.loss(self.leaves, self.buffers, draws, *dials[1:])
+        for leaf in self.leaves:
+            leaf.grad = None
+        loss.backward()
+        return rows
 
     def _hand_out_gradients(self) -> None:
-        gradients = [stacked.grad for stacked in self.parameters.values()]
+        gradients = [leaf.grad for leaf in self.leaves]
         each = [[None] * len(self.states) if g is None else g.unbind(0) for g in gradients]
         for own, of_member in zip(self.members, zip(*each, strict=True), strict=True):
             for parameter, gradient in zip(own, of_member, strict=True):

@@ -34,15 +34,17 @@ def draw(parts: Experiment, folder: Path) -> None:
     plots.save(figures / "reconstructions.png", rows, title, ("observation", "reconstruction"))
 
 
-def announce(parts: Experiment, folder: Path, step: int) -> None:
+def announce(parts: Experiment, runtime: str, folder: Path, step: int) -> None:
     """The first lines on the console."""
     data, config, device = parts.data, parts.config, parts.device
     where = (
         torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
     )
+    chosen = " (auto)" if config["runtime"]["name"] == "auto" else ""
     counts = "/".join(f"{len(split.images):,}" for split in (data.train, data.validation, data.test))
     size = sum(p.numel() for p in parts.model.parameters())
     log.info("device    %s (%s), %s", device, where, config["precision"])
+    log.info("runtime   %s%s", runtime, chosen)
     shape = "×".join(map(str, data.shape))
     entropy = "" if data.entropy is None else f", entropy {data.entropy:.3f} nats"
     log.info("data      %s, %s images of %s%s", config["data"]["name"], counts, shape, entropy)

@@ -15,13 +15,15 @@ from torch import Generator
 from tqdm import tqdm
 
 from vae_cli import __version__, checkpoint, evaluate, marginal
+from vae_cli.accelerate import Runner
+from vae_cli.body import Solo
 from vae_cli.build import build as built
 from vae_cli.errors import Diverged, Interrupted
 from vae_cli.journal import Journal
 from vae_cli.report import announce, draw, report
 from vae_cli.signals import Signals
 from vae_cli.state import Experiment, State
-from vae_cli.steps import Shared, Steps, alone
+from vae_cli.steps import Asking, Shared, alone
 from vae_cli.train import Trainer
 
 log = logging.getLogger("vae_cli")
@@ -40,7 +42,7 @@ def run(config: dict[str, Any], folder: Path, progress: bool = True) -> Summary:
 
 def steps(
     config: dict[str, Any], folder: Path, progress: bool, shared: Shared | None = None
-) -> Steps[Summary]:
+) -> Asking[Summary]:
     """The same run, which asks for its steps. `shared` with other runs of this process."""
     with nullcontext(shared.signals) if shared else Signals() as signals:
         build = partial(built, loaded=shared.data if shared else {})
@@ -54,8 +56,9 @@ def steps(
             state = State(experiment, Generator(experiment.device).manual_seed(config["seed"]))
             if saved is not None:
                 state.load_state_dict(saved)
-            announce(experiment, folder, state.step)
-            yield from train_and_test(state, folder, signals, summary, progress)
+            runner = experiment.runtime(Solo(state))
+            announce(experiment, runner.says, folder, state.step)
+            yield from train_and_test(state, runner, folder, signals, summary, progress)
             return summary
         except KeyboardInterrupt:
             summary |= {"status": "interrupted"}
@@ -76,15 +79,15 @@ def steps(
 
 
 def train_and_test(
-    state: State, folder: Path, signals: Signals, summary: Summary, progress: bool
-) -> Steps[None]:
+    state: State, runner: Runner, folder: Path, signals: Signals, summary: Summary, progress: bool
+) -> Asking[None]:
     """Fill `summary` on the way, so that it tells how far a run came that does not get to its end."""
     parts = state.experiment
     journal = Journal(folder, state.step, parts.settings.epochs * parts.steps_per_epoch, progress)
     try:
         text = yaml.safe_dump(parts.config, sort_keys=False, allow_unicode=True)
         journal.configuration(text, parts.config, folder.name)
-        trainer = Trainer(state, journal, folder, signals.take)
+        trainer = Trainer(state, runner, journal, folder, signals.take)
         try:
             with signals.defer():
                 status = yield from trainer.fit()

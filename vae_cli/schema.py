@@ -22,12 +22,15 @@ def flatten(config: Mapping[str, Any], prefix: str = "", rules: Mapping[str, Rul
 
 
 def differences(saved: Mapping[str, Any], current: Mapping[str, Any]) -> list[str]:
-    """What differs between two configurations, but for what a resumed run may change: `epochs`, and where files lie."""
+    """What differs between two configurations, but for what a resumed run may change: `epochs`, where files lie, and how
+    its steps are made."""
     a, b = flatten(saved), flatten(current)
     return [
         f"{key} was {_show(a.get(key))} and is {_show(b.get(key))}"
         for key in sorted(a.keys() | b.keys())
-        if key not in ("epochs", "resume", "data.root") and a.get(key) != b.get(key)
+        if key not in ("epochs", "resume", "data.root")
+        and key.partition(".")[0] != "runtime"
+        and a.get(key) != b.get(key)
     ]
 
 

@@ -1,8 +1,9 @@
 """What changes while training, and the step that changes it: a function of (state, images)."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor
@@ -12,7 +13,10 @@ from vae_cli.data import Data
 from vae_cli.data.corruption import Corruption
 from vae_cli.model import VAE
 from vae_cli.objective import ELBO, Terms
-from vae_cli.schedules import Beta, Decay, Temperature
+from vae_cli.schedules import Beta, Decay, Temperature, learning_rate_factor
+
+if TYPE_CHECKING:
+    from vae_cli.accelerate import Runtime
 
 ROW = ("loss", "rate", "distortion")  # what a step reports, in this order
 CARRIED = ("step", "seconds", "examples", "best", "stale", "epoch_sums")  # a State's plain values
@@ -36,6 +40,15 @@ class Settings(NamedTuple):
     nll_samples: int
 
 
+class Dials(NamedTuple):
+    """What the schedules set for one step: numbers, or tensors where they must not be written into a program; one of
+    each member for a stack."""
+
+    learning_rate: Any
+    beta: Any
+    temperature: Any
+
+
 class Experiment(NamedTuple):
     """All parts of a run, built."""
 
@@ -47,6 +60,7 @@ class Experiment(NamedTuple):
     beta: Beta
     temperature: Temperature
     corruption: Corruption
+    runtime: "Runtime"
     settings: Settings
     config: dict[str, Any]
 
@@ -57,6 +71,14 @@ class Experiment(NamedTuple):
     @property
     def steps_per_epoch(self) -> int:
         return math.ceil(len(self.data.train.images) / self.settings.batch_size)
+
+    @property
+    def total_steps(self) -> int:
+        return self.settings.epochs * self.steps_per_epoch
+
+    def dials(self, step: int) -> Dials:
+        factor = learning_rate_factor(self.decay, step, self.total_steps)
+        return Dials(self.settings.learning_rate * factor, self.beta(step), self.temperature(step))
 
 
 @dataclass
@@ -70,7 +92,8 @@ class State:
     examples: int = 0
     best: float = -math.inf  # validation elbo
     stale: int = 0  # validations since the best
-    rows: list[Tensor] = field(default_factory=list)  # of the steps since the last log line, on the device
+    # [steps, 3] each, of the steps since the last log line, on the device
+    rows: list[Tensor] = field(default_factory=list)
     # of the last step, where it is clipped
     gradient_norm: Tensor = field(default_factory=lambda: torch.zeros(()))
     epoch_sums: list[float] = field(default_factory=lambda: [0.0] * (len(ROW) + 1))
@@ -82,7 +105,7 @@ class State:
             "objective": parts.objective.state_dict(),
             "optimizer": parts.optimizer.state_dict(),
             "generator": self.generator.get_state(),
-            "rows": torch.stack(self.rows) if self.rows else torch.empty(0),
+            "rows": torch.cat(self.rows) if self.rows else torch.empty(0, len(ROW)),
             "data": {
                 "shape": list(parts.data.shape),
                 "scale": parts.data.scale,
@@ -96,7 +119,7 @@ class State:
         parts.objective.load_state_dict(saved["objective"])
         parts.optimizer.load_state_dict(saved["optimizer"])
         self.generator.set_state(saved["generator"])
-        self.rows = list(saved["rows"].to(parts.device))
+        self.rows = [saved["rows"].to(parts.device)] if len(saved["rows"]) else []
         for name in CARRIED:
             setattr(self, name, saved[name])
 
@@ -124,18 +147,40 @@ def row(terms: Terms) -> Tensor:
     return torch.stack([loss, terms.rate, terms.distortion]).mean(-1)
 
 
-def train_step(state: State, images: Tensor) -> Tensor:
-    """One update on stored `images` [B, D]; returns its row, without waiting for the device."""
-    parts = state.experiment
-    terms = parts.objective(
-        parts.model, *draw(state, images), parts.beta(state.step), parts.temperature(state.step)
-    )
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float | Tensor) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def differentiate(parts: Experiment, draws: Draws, dials: Dials) -> Tensor:
+    """The gradient of the batch's mean loss, into the parameters; the row."""
+    terms = parts.objective(parts.model, *draws, dials.beta, dials.temperature)
     parts.optimizer.zero_grad()
     terms.loss.mean().backward()
+    return row(terms)
+
+
+Differentiate = Callable[[Experiment, Draws, Dials], Tensor]
+
+
+def update(
+    state: State, images: Tensor, dials: Dials, differentiate: Differentiate = differentiate
+) -> Tensor:
+    """One update on stored `images` [B, D]; its row. Nothing here counts, waits for the device or asks what a tensor
+    holds: what can be done to tensors alone can be captured, and done again."""
+    parts = state.experiment
+    set_learning_rate(parts.optimizer, dials.learning_rate)
+    means = differentiate(parts, draw(state, images), dials)
     clip(state)
     parts.optimizer.step()
+    return means
+
+
+def train_step(state: State, images: Tensor, differentiate: Differentiate = differentiate) -> Tensor:
+    """The state's next step, and its count."""
+    means = update(state, images, state.experiment.dials(state.step), differentiate)
     state.step += 1
-    return row(terms)
+    return means
 
 
 def clip(state: State) -> None:

@@ -1,6 +1,6 @@
-"""A run as a generator: it asks for each training step and is sent what the step returned.
+"""A run as a generator: it asks for its training steps and is sent the rows that they returned.
 
-Whoever drives it chooses how steps are made: `alone` one after another, `vae_cli.together` those of many runs as one.
+Whoever drives it chooses how steps are made: `alone` its own alone, `vae_cli.together` those of many runs as one.
 Everything else that a run does, from its lock to its summary, is the same code. Needs no torch.
 """
 
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 from vae_cli.signals import Signals
 
 T = TypeVar("T")
-Steps = Generator[Any, Any, T]  # yields a vae_cli.train.Step, is sent its row
+Asking = Generator[Any, Any, T]  # yields a vae_cli.train.Steps, is sent its rows
 
 
 class Shared(NamedTuple):
@@ -20,14 +20,14 @@ class Shared(NamedTuple):
     data: dict[str, Any]
 
 
-def alone(steps: Steps[T]) -> T:
-    """Take each step as it is asked for; what the run returns."""
-    row = None
+def alone(run: Asking[T]) -> T:
+    """Make the steps as they are asked for; what the run returns."""
+    rows = None
     while True:
         try:
-            row = steps.send(row)()
+            rows = run.send(rows)()
         except StopIteration as end:
             return end.value
         except BaseException as error:
-            steps.throw(error)  # comes back as soon as the run has written down how it ended
+            run.throw(error)  # comes back as soon as the run has written down how it ended
             raise

@@ -19,12 +19,12 @@ from vae_cli.errors import Interrupted, UserError
 from vae_cli.group import signature
 from vae_cli.job import Told, contained, dated
 from vae_cli.signals import Signals
-from vae_cli.steps import Shared, Steps
+from vae_cli.steps import Asking, Shared
 from vae_cli.watch import halted
 
 if TYPE_CHECKING:
-    from vae_cli.packed import Stack
-    from vae_cli.train import Step
+    from vae_cli.accelerate import Runner
+    from vae_cli.train import Steps
 
 
 @dataclass(eq=False)
@@ -35,8 +35,8 @@ class Member:
     hydra: Any  # what HydraConfig holds for it
     folder: Path
     told: Told = None
-    steps: Steps[Told] | None = None
-    wish: "Step | None" = None  # what it waits for; None before its start and after its end
+    steps: Asking[Told] | None = None
+    wish: "Steps | None" = None  # what it waits for; None before its start and after its end
     since: float = 0.0
     interrupted: KeyboardInterrupt | None = None
     log: logging.FileHandler | None = field(default=None, repr=False)
@@ -46,13 +46,13 @@ class Member:
         self.steps = contained(self.cfg, self.folder, shared)
         self.go_on()
 
-    def go_on(self, row: Any = None, error: BaseException | None = None) -> None:
+    def go_on(self, rows: Any = None, error: BaseException | None = None) -> None:
         """To its next step or to its end; with an error that met the step, to what it makes of it."""
         assert self.steps is not None and self.log is not None
         HydraConfig.instance().cfg = self.hydra
         logging.getLogger().handlers = [self.log]
         try:
-            self.wish = self.steps.throw(error) if error else self.steps.send(row)
+            self.wish = self.steps.throw(error) if error else self.steps.send(rows)
         except StopIteration as end:
             self.told, self.wish = end.value, None
         except KeyboardInterrupt as interrupted:
@@ -148,12 +148,11 @@ def _say(what: str) -> None:
 
 
 class Lane:
-    """Members at the same batch of their epochs: those of a resumed one may be elsewhere, and an epoch's last batch is
-    smaller."""
+    """Members that ask for as many steps on as many images: see `_place`."""
 
     def __init__(self, members: list[Member]) -> None:
         self.members = members
-        self.stack: Stack | None = None
+        self.runner: Runner | None = None
 
     def step(self) -> None:
         if not self.members:
@@ -166,13 +165,13 @@ class Lane:
                 member.go_on(error=error)
         else:
             together = time.perf_counter() - began
-            for member, row in zip(self.members, rows, strict=True):
+            for member, own in zip(self.members, rows, strict=True):
                 assert member.wish is not None
                 others = time.perf_counter() - member.since - together  # their validations, say
                 member.wish.trainer.mark += others
-                member.go_on(row)
+                member.go_on(own)
         if any(not member.wish for member in self.members):
-            self.members, self.stack = [member for member in self.members if member.wish], None
+            self.members, self.runner = [member for member in self.members if member.wish], None
 
     def _rows(self) -> Sequence[Any]:
         from vae_cli.packed import Stack
@@ -180,16 +179,26 @@ class Lane:
         wishes = [member.wish for member in self.members if member.wish]
         if len(wishes) == 1:
             return [wishes[0]()]
-        self.stack = self.stack or Stack([wish.trainer.state for wish in wishes])
-        return self.stack.step([wish.images for wish in wishes])
+        states = [wish.trainer.state for wish in wishes]
+        self.runner = self.runner or states[0].experiment.runtime(Stack(states))
+        return self.runner([wish.batch for wish in wishes]).unbind(1)
 
 
 def _lanes(members: Sequence[Member]) -> list[Lane]:
-    at: dict[int, list[Member]] = defaultdict(list)
+    at: dict[object, list[Member]] = defaultdict(list)
     for member in members:
         if member.wish:
-            at[member.wish.trainer.state.step % member.wish.trainer.steps_per_epoch].append(member)
+            at[_place(member.wish)].append(member)
     return [Lane(lane) for lane in at.values()]
+
+
+def _place(wish: "Steps") -> object:
+    """At which batch of an epoch, for its last one is smaller, and a resumed run may be anywhere. Where several steps are
+    made at once, also at which step between two log lines: they end there."""
+    trainer = wish.trainer
+    several = trainer.runner.steps > 1
+    between = (trainer.settings.log_every, trainer.until_logged()) if several else ()
+    return trainer.state.step % trainer.steps_per_epoch, *between
 
 
 @contextmanager

@@ -10,55 +10,56 @@ import torch
 from torch import Tensor
 
 from vae_cli import checkpoint, evaluate, pictures, plots
-from vae_cli.data import batches, epoch_order
+from vae_cli.accelerate import Runner
+from vae_cli.data import epoch_order
 from vae_cli.errors import Diverged
 from vae_cli.journal import Journal
-from vae_cli.schedules import learning_rate_factor
-from vae_cli.state import ROW, State, gradient_norm, means, train_step
-from vae_cli.steps import Steps
+from vae_cli.state import ROW, State, gradient_norm, means
+from vae_cli.steps import Asking
 
 TENSORBOARD_SAMPLES = 64
 
 
-class Step(NamedTuple):
-    """A step that a run asks for, on stored `images` [B, D]."""
+class Steps(NamedTuple):
+    """What a run asks for: steps on a batch of its runner's feed."""
 
     trainer: "Trainer"
-    images: Tensor
+    batch: Tensor
 
     def __call__(self) -> Tensor:
-        return train_step(self.trainer.state, self.images)
+        """→ their rows [steps, 3]."""
+        return self.trainer.runner(self.batch)
 
 
 class Trainer:
     """Runs a state to its last step, and tells a journal and the checkpoints on the way."""
 
-    def __init__(self, state: State, journal: Journal, folder: Path, wish: Callable[[], str | None]) -> None:
-        self.state, self.journal, self.folder, self.wish = state, journal, folder, wish
+    def __init__(
+        self, state: State, runner: Runner, journal: Journal, folder: Path, wish: Callable[[], str | None]
+    ) -> None:
+        self.state, self.runner, self.journal, self.folder, self.wish = state, runner, journal, folder, wish
         self.parts, self.settings = state.experiment, state.experiment.settings
         self.steps_per_epoch = self.parts.steps_per_epoch
-        self.total_steps = self.settings.epochs * self.steps_per_epoch
+        self.total_steps = self.parts.total_steps
         self.mark = self.checkpointed = time.perf_counter()
 
     @property
     def epoch(self) -> float:
         return self.state.step / self.steps_per_epoch
 
-    def fit(self) -> Steps[str]:
+    def fit(self) -> Asking[str]:
         """Train to the end, to early stopping or to an interruption; "finished" or "interrupted".
 
-        Asks for each step, as `vae_cli.steps` says. Raises Diverged. Leaves checkpoints/last.pt, and best.pt where
+        Asks for its steps, as `vae_cli.steps` says. Raises Diverged. Leaves checkpoints/last.pt, and best.pt where
         there is a validation split.
         """
-        device = next(self.parts.model.parameters()).device
-        n, images = len(self.parts.data.train.images), self.parts.data.train.images
+        n, settings = len(self.parts.data.train.images), self.settings
         self.mark = time.perf_counter()
         while self.state.step < self.total_steps and not self.exhausted():
             epoch, position = divmod(self.state.step, self.steps_per_epoch)
-            order = epoch_order(n, self.settings.seed, epoch, device)[position * self.settings.batch_size :]
-            for batch in batches(images, order, self.settings.batch_size, device):
-                self.set_learning_rate()
-                self.state.rows.append((yield Step(self, batch)))
+            order = epoch_order(n, settings.seed, epoch, self.parts.device)[position * settings.batch_size :]
+            for batch in self.runner.feed(order, self.until_logged):
+                self.state.rows.append((yield Steps(self, batch)))
                 self.events()
                 if wish := self.wish():
                     self.save("last")
@@ -73,10 +74,9 @@ class Trainer:
     def exhausted(self) -> bool:
         return self.settings.patience is not None and self.state.stale >= self.settings.patience
 
-    def set_learning_rate(self) -> None:
-        factor = learning_rate_factor(self.parts.decay, self.state.step, self.total_steps)
-        for group in self.parts.optimizer.param_groups:
-            group["lr"] = self.settings.learning_rate * factor
+    def until_logged(self) -> int:
+        """Steps to the next log line, where the host looks at what the device has done."""
+        return self.settings.log_every - self.state.step % self.settings.log_every
 
     def events(self) -> None:
         """What is due after a step. Between two log lines nothing here waits for the device."""
@@ -98,7 +98,7 @@ class Trainer:
     def log_interval(self) -> None:
         """The means over the steps since the last line, weighted by examples. Waits for the device."""
         state = self.state
-        rows = torch.stack(state.rows).double().cpu()
+        rows = torch.cat(state.rows).double().cpu()
         state.rows = []
         if not rows.isfinite().all():
             row, column = (~rows.isfinite()).nonzero()[0].tolist()
@@ -118,9 +118,7 @@ class Trainer:
         state.examples += int(sums[-1])
         figures = means(sums) | {
             "gradient_norm": gradient_norm(state).item(),
-            "beta": self.parts.beta(state.step - 1),
-            "temperature": self.parts.temperature(state.step - 1),
-            "learning_rate": self.parts.optimizer.param_groups[0]["lr"],
+            **self.parts.dials(state.step - 1)._asdict(),
             "examples_per_second": sums[-1] / (now - self.mark),
         }
         self.mark = now

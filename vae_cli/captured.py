@@ -1,0 +1,146 @@
+"""Several steps of a body as one CUDA graph.
+
+All but `cuda_graph` itself runs on a CPU, too, where the tests call the steps in place of a replay.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from vae_cli.body import Batch, Body, Gradient
+from vae_cli.state import Dials, State
+
+WARM_UP = 3  # steps before the first capture: libraries and the optimizer set themselves up
+
+
+class Program(NamedTuple):
+    """Captured steps, and the tensors that they read and write."""
+
+    indices: Tensor
+    dials: Tensor
+    rows: Tensor
+    replay: Callable[[], None]
+
+
+Capture = Callable[[Callable[[], None], Sequence[State]], Callable[[], None]]
+
+
+class Captured:
+    """`steps` at a time, each from the gather of its images to its row, as one program on the device; the host has no
+    part in them. What differs between two runs of a program is copied into its tensors before: indices and dials.
+
+    The first steps are made on a stream beside, without capture, as are those of any size before they are captured.
+    """
+
+    def __init__(self, body: Body, steps: int, gradient: Gradient | None, capture: Capture) -> None:
+        self.body, self.steps, self.gradient, self.capture = body, steps, gradient, capture
+        self.says = f"CUDA graphs of {steps} steps{' of a compiled loss' if gradient else ''}"
+        self.programs: dict[torch.Size, Program] = {}
+        self.made = 0
+
+    def feed(self, order: Tensor, until_logged: Callable[[], int]) -> Iterator[Tensor]:
+        """[steps, B] indices, or [1, B] where no `steps` of them are left before the next log line."""
+        size = self.body.states[0].experiment.settings.batch_size
+        whole, at = len(order) // size, 0
+        while at < whole:
+            k = self.steps if min(whole - at, until_logged()) >= self.steps else 1
+            yield order[at * size : (at + k) * size].view(k, size)
+            at += k
+        if len(order) % size:
+            yield order[None, whole * size :]
+
+    def __call__(self, batch: Batch) -> Tensor:
+        indices = batch if isinstance(batch, Tensor) else torch.stack(list(batch), 1)  # [steps, M, B]
+        states, like = self.body.states, self.body.leaves[0]
+        ahead = [[state.experiment.dials(state.step + i) for state in states] for i in range(len(indices))]
+        dials = like.new_tensor(ahead).view(*indices.shape[:-1], 3)
+        if self.made < WARM_UP:
+            rows = torch.empty_like(dials)
+            with _aside(like.device), _capturable(self.body):
+                self._steps(indices, dials, rows)
+        else:
+            program = self.programs.get(indices.shape) or self._captured(indices, dials)
+            program.indices.copy_(indices)
+            program.dials.copy_(dials)
+            program.replay()
+            rows = program.rows.clone()
+        self.made += len(indices)
+        for state in states:
+            state.step += len(indices)
+        self.body.set_learning_rate(_rates(ahead[-1], isinstance(batch, Tensor)))
+        return rows
+
+    def _captured(self, indices: Tensor, dials: Tensor) -> Program:
+        held = indices.clone(), dials.clone(), torch.empty_like(dials)
+        with _capturable(self.body):
+            replay = self.capture(lambda: self._steps(*held), self.body.states)
+        self.programs[indices.shape] = Program(*held, replay)
+        return self.programs[indices.shape]
+
+    def _steps(self, indices: Tensor, dials: Tensor, rows: Tensor) -> None:
+        whole = indices.shape[-1] == self.body.states[0].experiment.settings.batch_size
+        self.body.gradient = self.gradient if whole else None
+        for index, dial, to in zip(indices, dials, rows, strict=True):
+            to.copy_(self.body.update(self.body.gather(index), Dials(*dial.unbind(-1))))
+
+
+def _rates(dials: Sequence[Dials], one: bool) -> Any:
+    rates = [dial.learning_rate for dial in dials]
+    return rates[0] if one else rates
+
+
+def cuda_graph(steps: Callable[[], None], states: Sequence[State]) -> Callable[[], None]:
+    """What makes these steps again, each time with the next draws of the states' generators."""
+    graph = torch.cuda.CUDAGraph()
+    for state in states:
+        graph.register_generator_state(state.generator)
+    with torch.cuda.graph(graph):
+        steps()
+    parameters = [list(state.experiment.model.parameters()) for state in states]
+    written = [[p.grad for p in own] for own in parameters], [state.gradient_norm for state in states]
+
+    def replay() -> None:
+        graph.replay()
+        for state, own, gradients, norm in zip(states, parameters, *written, strict=True):
+            state.gradient_norm = norm
+            for parameter, gradient in zip(own, gradients, strict=True):
+                parameter.grad = gradient  # another graph may have written the last one elsewhere
+
+    return replay
+
+
+@contextmanager
+def _aside(device: torch.device) -> Iterator[None]:
+    """On a stream of their own, as what is to be captured must run before it is."""
+    if device.type != "cuda":
+        yield
+        return
+    stream = torch.cuda.Stream(device)
+    stream.wait_stream(torch.cuda.current_stream(device))
+    with torch.cuda.stream(stream):
+        yield
+    torch.cuda.current_stream(device).wait_stream(stream)
+
+
+@contextmanager
+def _capturable(body: Body) -> Iterator[None]:
+    """On CUDA the optimizers count their steps on the device meanwhile. Afterwards they are as a checkpoint should find
+    them, which may go on elsewhere."""
+    optimizers = [state.experiment.optimizer for state in body.states]
+    groups = [group for optimizer in optimizers for group in optimizer.param_groups if "capturable" in group]
+    device = body.leaves[0].device
+    if device.type != "cuda":
+        yield
+        return
+    for own in (own for optimizer in optimizers for own in optimizer.state.values() if "step" in own):
+        own["step"] = own["step"].to(device)
+    for group in groups:
+        group["capturable"] = True
+    try:
+        yield
+    finally:
+        for group in groups:
+            group["capturable"] = False

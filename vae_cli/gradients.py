@@ -1,0 +1,73 @@
+"""The gradient of a body's loss without Python between its operations: recorded, or compiled."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from vae_cli.body import Body
+from vae_cli.state import Dials, Draws
+
+
+class Recorded:
+    """The loss and its gradient as a flat list of tensor operations, which are recorded once and then called one after
+    another: the same kernels in the same order, hence the same bits, without modules, vmap and autograd between them."""
+
+    def __init__(self, body: Body) -> None:
+        self.body = body
+        self.program: Callable[..., Sequence[Tensor]] | None = None
+
+    def __call__(self, draws: Draws, dials: Dials) -> Tensor:
+        given = (*self.body.leaves, *self.body.buffers, *draws, *_tensors(self.body, dials))
+        if self.program is None:
+            self.program = _record(self.body, given)
+        with torch.no_grad():
+            rows, *gradients = self.program(*given)
+        for leaf, gradient in zip(self.body.leaves, gradients, strict=True):
+            leaf.grad = gradient
+        return rows
+
+
+def _tensors(body: Body, dials: Dials) -> list[Tensor]:
+    """beta and temperature."""
+    like = body.leaves[0]
+    return [torch.as_tensor(dial, dtype=like.dtype, device=like.device) for dial in dials[1:]]
+
+
+def _record(body: Body, given: Sequence[Tensor]) -> Callable[..., Sequence[Tensor]]:
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    n, m = len(body.leaves), len(body.leaves) + len(body.buffers)
+
+    def loss_and_gradient(*tensors: Tensor) -> list[Tensor]:
+        leaves = [tensor.detach().requires_grad_() for tensor in tensors[:n]]
+        inputs, x, noise, beta, temperature = tensors[m:]
+        loss, rows = body.loss(leaves, tensors[n:m], Draws(inputs, x, noise), beta, temperature)
+        # fused optimizers read gradients as if they lay in memory as the parameters do
+        return [rows, *(gradient.contiguous() for gradient in torch.autograd.grad(loss, leaves))]
+
+    with torch.enable_grad():
+        program = make_fx(loss_and_gradient)(*(tensor.detach().clone() for tensor in given))
+    aten = torch.ops.aten
+    for node in program.graph.nodes:
+        if node.target in (aten.detach.default, aten.alias.default):  # of use to autograd alone
+            node.replace_all_uses_with(node.args[0])
+            program.graph.erase_node(node)
+    program.recompile()
+    return program.forward
+
+
+class Compiled:
+    """The loss and its gradient by `torch.compile`. Dials are tensors, so that schedules compile nothing anew."""
+
+    def __init__(self, body: Body) -> None:
+        self.body = body
+        self.loss = torch.compile(body.loss, dynamic=False)
+
+    def __call__(self, draws: Draws, dials: Dials) -> Tensor:
+        body = self.body
+        loss, rows = self.loss(body.leaves, body.buffers, draws, *_tensors(body, dials))
+        for leaf in body.leaves:
+            leaf.grad = None
+        loss.backward()
+        return rows
