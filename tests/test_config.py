@@ -31,9 +31,7 @@ from vae_cli.state import ROW, State, train_step
 CONFIGS = config_folder()
 SUBSET = Path(__file__).parent / "data"
 OPTIONS = sorted(
-    (path.parent.name, path.stem)
-    for path in CONFIGS.glob("*/*.yaml")
-    if path.parent.name != "experiment"
+    (path.parent.name, path.stem) for path in CONFIGS.glob("*/*.yaml") if path.parent.name != "experiment"
 )
 EXPERIMENTS = sorted(path.stem for path in CONFIGS.glob("experiment/*.yaml"))
 SEARCHES = [name for name in EXPERIMENTS if name.startswith("search_")]

@@ -218,24 +218,57 @@ def test_a_member_that_diverges_leaves_the_others_as_they_are(tmp_path, stacks):
         assert_equal(contents(a), contents(b), 1e-9)
 
 
-def test_several_code_sizes_are_several_groups(tmp_path, stacks):
+@pytest.mark.parametrize("runtime", ["eager", "graph"])
+@pytest.mark.parametrize("kind", [*KINDS, "linear", "gaussian reinforce"])
+def test_members_of_several_code_sizes_are_their_solo_runs(tmp_path, stacks, kind, runtime):
+    """Filled up with zeros to the largest, which neither comes first nor last. Weight decay pulls at every weight."""
+    others = {
+        "linear": (*SMALL, "network.hidden=[]"),
+        "gaussian reinforce": (
+            *SMALL,
+            "estimator=reinforce",
+            "objective.samples=3",
+            "estimator.baseline=leave_one_out",
+        ),
+    }
+    fixed = (*(KINDS | others)[kind], f"runtime={runtime}", "objective.free_bits=0", "optimizer=adamw",
+             "optimizer.weight_decay=0.1")  # fmt: skip
     members = [
-        (*BERNOULLI, f"latent.code_size={size}", f"seed={seed}") for size in (2, 4, 5) for seed in (1, 2)
+        (*fixed, f"latent.code_size={size}", f"seed={size}", f"objective.beta={beta}")
+        for size, beta in ((2, 1), (5, 0.5), (3, 2), (5, 1))
     ]
-    together_in(tmp_path, members[:-1])
-    assert stacks == [2, 2]  # the third is alone
+    alone, packed_ = alone_in(tmp_path / "alone", members), together_in(tmp_path / "packed", members)
+    assert stacks == [4]
+    for a, b in zip(alone, packed_, strict=True):
+        assert_equal(contents(a), contents(b), 1e-9)
+
+
+def test_free_bits_keep_code_sizes_apart(tmp_path, stacks):
+    """They are granted to units that a smaller code does not have."""
+    sizes = [(*BERNOULLI, "objective.free_bits=0.1", f"latent.code_size={size}") for size in (2, 3)]
+    together_in(tmp_path, [(*each, f"seed={seed}") for each in sizes for seed in (1, 2)])
+    assert stacks == [2, 2]
 
 
 def test_what_differs_in_shape_or_code_does_not_share(tmp_path):
     def kind(*overrides: str) -> str:
         return signature(accept(hydra.compose("config", [*BERNOULLI, *overrides])))
 
-    for shared in ("seed=5", "optimizer.lr=1", "optimizer=rmsprop", "epochs=9", "name=x", "objective.beta=3"):
+    for shared in (
+        "seed=5",
+        "optimizer.lr=1",
+        "optimizer=rmsprop",
+        "epochs=9",
+        "name=x",
+        "objective.beta=3",
+        "latent.code_size=4",
+    ):
         assert kind(shared) == kind()
     for other in (
-        "latent.code_size=4", "network.hidden=[9]", "network.activation=elu", "batch_size=9", "data.train_size=51",
+        "network.hidden=[9]", "network.activation=elu", "batch_size=9", "data.train_size=51",
         "data.seed=5", "objective.samples=2", "objective.free_bits=1", "estimator=reinforce", "precision=float32",
         "likelihood=continuous_bernoulli", "device=cpu",
+        "runtime=eager",
     ):  # fmt: skip
         assert kind(other) != kind(), other
 

@@ -4,6 +4,7 @@
 chooses the Runner.
 """
 
+import ctypes
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
@@ -16,6 +17,18 @@ from vae_cli.errors import UserError
 from vae_cli.gradients import Compiled, Recorded
 
 PAYS_BACK = 500  # steps; a recording takes the time that it saves in about so many small ones
+
+
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # glibc's malloc.h
+
+
+def keep_memory() -> None:
+    """Let glibc keep what a step frees for the next step. It gives large blocks back to the system, which then clears each
+    of their pages anew: thousands in a step of convolutions. Other allocators are left as they are."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_MMAP_MAX, 0)
+        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 class Runner(Protocol):

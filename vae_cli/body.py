@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.optim import Optimizer
 
 from vae_cli.model import VAE
 from vae_cli.objective import ELBO
@@ -20,6 +21,7 @@ class Body(Protocol):
     states: list[State]
     leaves: list[Tensor]  # whose gradients a step needs
     buffers: list[Tensor]  # what the loss changes in place
+    optimizers: list[Optimizer]  # which step all parameters
     gradient: Gradient | None  # None: the body's own, eager
 
     def loss(
@@ -68,6 +70,7 @@ class Solo:
         self.names = [name for name, _ in tensors]
         self.leaves: list[Tensor] = list(self.whole.parameters())
         self.buffers = list(self.whole.buffers())
+        self.optimizers = [state.experiment.optimizer]
         self.gradient: Gradient | None = None
 
     def loss(

@@ -7,6 +7,7 @@ import torch
 from hydra.utils import get_object
 
 from vae_cli import networks, schedules
+from vae_cli.accelerate import keep_memory
 from vae_cli.data import Data, check_support
 from vae_cli.errors import UserError, nearest
 from vae_cli.model import VAE
@@ -20,6 +21,8 @@ def build(config: dict[str, Any], loaded: dict[str, Data] | None = None) -> Expe
     Raises UserError for what only the machine or the data can show.
     """
     device = choose_device(config["device"])
+    if device.type == "cpu":
+        keep_memory()
     torch.set_default_dtype(torch.float64 if config["precision"] == "float64" else torch.float32)
     tf32 = config["precision"] == "tf32"
     torch.set_float32_matmul_precision("high" if tf32 else "highest")

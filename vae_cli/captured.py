@@ -3,6 +3,7 @@
 All but `cuda_graph` itself runs on a CPU, too, where the tests call the steps in place of a replay.
 """
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -129,14 +130,17 @@ def _aside(device: torch.device) -> Iterator[None]:
 def _capturable(body: Body) -> Iterator[None]:
     """On CUDA the optimizers count their steps on the device meanwhile. Afterwards they are as a checkpoint should find
     them, which may go on elsewhere."""
-    optimizers = [state.experiment.optimizer for state in body.states]
-    groups = [group for optimizer in optimizers for group in optimizer.param_groups if "capturable" in group]
+    groups = [
+        group for optimizer in body.optimizers for group in optimizer.param_groups if "capturable" in group
+    ]
+    own = [state.experiment.optimizer.state.values() for state in body.states]
     device = body.leaves[0].device
     if device.type != "cuda":
         yield
         return
-    for own in (own for optimizer in optimizers for own in optimizer.state.values() if "step" in own):
-        own["step"] = own["step"].to(device)
+    for of_parameter in itertools.chain(*own):
+        if "step" in of_parameter:
+            of_parameter["step"] = of_parameter["step"].to(device)
     for group in groups:
         group["capturable"] = True
     try:

@@ -13,14 +13,16 @@ ITS_OWN = {
     *("objective.beta", "objective.initial_beta", "objective.warmup_steps", "objective.cycle_steps"),
     *("latent.temperature", "estimator.temperature", "estimator.anneal_rate", "estimator.minimum_temperature"),
 }  # fmt: skip
+# the size of the code may differ, too (`vae_cli.packed` fills it up), but where each unit is granted free bits
 GROUPS_OF_ITS_OWN = ("optimizer", "schedule", "corruption", "checkpoint")
 
 
 def signature(config: Mapping[str, Any]) -> str:
     """What two checked configurations have in common if their members can share a program."""
+    own = ITS_OWN if config["objective"]["free_bits"] else ITS_OWN | {"latent.code_size"}
     shared = {
         key: value
         for key, value in flatten(config).items()
-        if key not in ITS_OWN and key.partition(".")[0] not in GROUPS_OF_ITS_OWN
+        if key not in own and key.partition(".")[0] not in GROUPS_OF_ITS_OWN
     }
     return repr(sorted(shared.items()))

@@ -2,10 +2,11 @@
 
 The sum's gradient with respect to one member's parameters is that of its own loss alone, so that each takes the step
 that it would take by itself, up to rounding. What is a member's own stays with it: its batch, its draws from its own
-generator, its optimizer, its schedules. Members hence need the same shapes and the same code alone: see ITS_OWN.
+generator, its optimizer, its schedules. Members hence need the same code and, but for the code size, the same shapes.
 
-Code sizes do not go into one group: units of padding would have to be masked in the noise, the KL and the decoder, every
-member would cost as much as the largest, and its checkpoint would no longer be that of a solo run.
+A smaller code is filled up with units whose weights are zero, to them and from them. Zeros are their own mask: such a
+unit's posterior is the prior, so that it adds nothing to rate and distortion, no unit that exists gets a gradient through
+it, and its own gradient is cut off where it was filled up. Free bits alone would see it: see `vae_cli.group`.
 """
 
 import copy
@@ -31,15 +32,23 @@ class Stack:
     def __init__(self, states: Sequence[State]) -> None:
         self.states = list(states)
         losses = [Loss(state.experiment.model, state.experiment.objective) for state in states]
-        parameters = _stacked([dict(loss.named_parameters()) for loss in losses])
+        self.sizes = [state.experiment.model.latent.code_size for state in states]
+        self.largest = max(self.sizes)
+        widest = losses[self.sizes.index(self.largest)]
+        self.shapes = {name: p.shape for name, p in widest.named_parameters()}
+        own = [dict(loss.named_parameters()) for loss in losses]
+        same = [name for name in self.shapes if len({each[name].shape for each in own}) == 1]
+        self.members = [[each[name] for name in same] for each in own]
+        stacked = _stacked([{name: each[name] for name in same} for each in own])
+        self.filled = [name for name in self.shapes if name not in stacked]
+        self.whole: list[Tensor] = [tensor.requires_grad_() for tensor in stacked.values()]
+        self.leaves = self.whole + [each[name] for name in self.filled for each in own]
         buffers = _stacked([dict(loss.named_buffers()) for loss in losses])
-        self.names = [*parameters, *buffers]
-        self.leaves = [stacked.requires_grad_() for stacked in parameters.values()]
         self.buffers = list(buffers.values())
-        self.members = [list(loss.parameters()) for loss in losses]
-        self.optimizers = _joint([state.experiment.optimizer for state in states])
+        self.names = [*stacked, *self.filled, *buffers]
+        self.optimizers, self.merged = _joint(states)
         self.gradient: Gradient | None = None
-        self.function = vmap(lambda tensors, *given: functional_call(losses[0], tensors, given))
+        self.function = vmap(lambda tensors, *given: functional_call(widest, tensors, given))
 
     def loss(
         self,
@@ -50,9 +59,20 @@ class Stack:
         temperature: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """The sum, and the rows [M, 3]; draws, beta and temperature have the axis M, too."""
-        tensors = dict(zip(self.names, (*leaves, *buffers), strict=True))
+        n = len(self.states)
+        whole, rest = leaves[: len(self.whole)], leaves[len(self.whole) :]
+        filled = [
+            self._filled_up(rest[i * n : (i + 1) * n], self.shapes[name])
+            for i, name in enumerate(self.filled)
+        ]
+        tensors = dict(zip(self.names, (*whole, *filled, *buffers), strict=True))
         losses, rows = self.function(tensors, draws, beta, temperature)
         return losses.sum(), rows
+
+    def _filled_up(self, tensors: Sequence[Tensor], shape: Sequence[int]) -> Tensor:
+        """Each member's tensor with the `shape` of the largest code, stacked."""
+        each = zip(tensors, self.sizes, strict=True)
+        return torch.stack([fill_up(tensor, size, self.largest, shape) for tensor, size in each])
 
     def dials(self) -> Dials:
         each = [state.experiment.dials(state.step) for state in self.states]
@@ -69,7 +89,9 @@ class Stack:
         `vae_cli.state.update`, which it equals."""
         self.set_learning_rate(dials.learning_rate)
         drawn = [draw(state, images) for state, images in zip(self.states, batch, strict=True)]
-        draws = Draws(*(torch.stack(each) for each in zip(*drawn, strict=True)))
+        inputs, x, noise = zip(*drawn, strict=True)
+        filled = self._filled_up(noise, (*noise[0].shape[:-1], self.largest))
+        draws = Draws(torch.stack(inputs), torch.stack(x), filled)
         rows = (self.gradient or self._eagerly)(draws, dials)
         self._hand_out_gradients()
         for state in self.states:
@@ -81,6 +103,8 @@ class Stack:
     def set_learning_rate(self, rates: Sequence[float] | Tensor) -> None:
         for state, rate in zip(self.states, rates, strict=True):
             set_learning_rate(state.experiment.optimizer, rate)
+        for group, first in self.merged:
+            group["lr"] = rates[first]
 
     def _eagerly(self, draws: Draws, dials: Dials) -> Tensor:
         loss, rows = self.loss(self.leaves, self.buffers, draws, *dials[1:])
@@ -90,7 +114,7 @@ class Stack:
         return rows
 
     def _hand_out_gradients(self) -> None:
-        gradients = [leaf.grad for leaf in self.leaves]
+        gradients = [leaf.grad for leaf in self.whole]
         each = [[None] * len(self.states) if g is None else g.unbind(0) for g in gradients]
         for own, of_member in zip(self.members, zip(*each, strict=True), strict=True):
             for parameter, gradient in zip(own, of_member, strict=True):
@@ -117,17 +141,42 @@ class _States(dict[Tensor, dict[str, Any]]):
         return self.owner[parameter].state[parameter]
 
 
-def _joint(optimizers: Sequence[torch.optim.Optimizer]) -> list[torch.optim.Optimizer]:
-    """One optimizer of each class that steps the groups of all, with their own states and settings: what `step` costs
-    besides its kernels is paid once, and members still differ in all their settings."""
-    joint = []
-    for kind in dict.fromkeys(type(optimizer) for optimizer in optimizers):
-        own = [optimizer for optimizer in optimizers if type(optimizer) is kind]
-        one = copy.copy(own[0])
-        one.param_groups = [group for optimizer in own for group in optimizer.param_groups]
-        one.state = _States({p: each for each in own for group in each.param_groups for p in group["params"]})  # type: ignore[assignment]  # torch says defaultdict and needs a dict
+def _joint(states: Sequence[State]) -> tuple[list[torch.optim.Optimizer], list[tuple[dict[str, Any], int]]]:
+    """One optimizer of each class that steps the parameters of all, with their own states: what `step` costs besides its
+    kernels is paid once. Members of equal settings and learning rate have one group; also returned are the groups,
+    each with the member whose learning rate is its."""
+    joint: list[torch.optim.Optimizer] = []
+    merged: list[tuple[dict[str, Any], int]] = []
+    for kind in dict.fromkeys(type(state.experiment.optimizer) for state in states):
+        own = [
+            (m, s.experiment.optimizer) for m, s in enumerate(states) if type(s.experiment.optimizer) is kind
+        ]
+        groups: dict[str, tuple[dict[str, Any], int]] = {}
+        for m, optimizer in own:
+            for group in optimizer.param_groups:
+                settings = {key: value for key, value in group.items() if key not in ("params", "lr")}
+                parts, step = states[m].experiment, states[m].step
+                same = repr((settings, parts.settings.learning_rate, parts.decay, parts.total_steps, step))
+                groups.setdefault(same, ({**group, "params": []}, m))[0]["params"].extend(group["params"])
+        one = copy.copy(own[0][1])
+        one.param_groups = [group for group, _ in groups.values()]
+        one.state = _States(
+            {p: each for _, each in own for group in each.param_groups for p in group["params"]}
+        )  # type: ignore[assignment]  # torch says defaultdict and needs a dict
         joint.append(one)
-    return joint
+        merged += groups.values()
+    return joint, merged
+
+
+def fill_up(tensor: Tensor, size: int, largest: int, shape: Sequence[int]) -> Tensor:
+    """Zeros for the units that a code of `size` lacks of `largest`, along each axis that is shorter than `shape`; such
+    an axis holds one number a unit, or several blocks of them (means, then log_stds)."""
+    for axis, (has, wanted) in enumerate(zip(tensor.shape, shape, strict=True)):
+        if has != wanted:
+            blocks = tensor.unflatten(axis, (has // size, size))
+            zeros = blocks.new_zeros((*blocks.shape[: axis + 1], largest - size, *blocks.shape[axis + 2 :]))
+            tensor = torch.cat([blocks, zeros], axis + 1).flatten(axis, axis + 1)
+    return tensor
 
 
 def room(state: State) -> tuple[int, int, int]:

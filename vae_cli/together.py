@@ -87,6 +87,9 @@ def groups(members: Sequence[Member]) -> list[list[Member]]:
         except UserError:
             kind = alone
         found[kind, times[member.folder]].append(member)
+    for group in found.values():
+        if len(group) > 1:  # the largest code first, for it tells how much memory each may take
+            group.sort(key=lambda member: -member.cfg.latent.code_size)
     return list(found.values())
 
 
