@@ -1,6 +1,7 @@
 """The gradient of a body's loss without Python between its operations: recorded, or compiled."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -58,16 +59,27 @@ def _record(body: Body, given: Sequence[Tensor]) -> Callable[..., Sequence[Tenso
 
 
 class Compiled:
-    """The loss and its gradient by `torch.compile`. Dials are tensors, so that schedules compile nothing anew."""
+    """The loss and its gradient by `torch.compile`. Dials are tensors, so that schedules compile nothing anew.
+
+    Buffers change after the backward pass: a compiled one may read what it needs of them again, and would find them
+    changed.
+    """
 
     def __init__(self, body: Body) -> None:
         self.body = body
-        self.loss = torch.compile(body.loss, dynamic=False)
+        self.loss = torch.compile(self._loss, dynamic=False)
+
+    def _loss(self, *given: Any) -> tuple[Tensor, Tensor, list[Tensor]]:
+        leaves, buffers, *others = given
+        changed = [buffer.clone() for buffer in buffers]
+        return *self.body.loss(leaves, changed, *others), changed
 
     def __call__(self, draws: Draws, dials: Dials) -> Tensor:
         body = self.body
-        loss, rows = self.loss(body.leaves, body.buffers, draws, *_tensors(body, dials))
+        loss, rows, changed = self.loss(body.leaves, body.buffers, draws, *_tensors(body, dials))
         for leaf in body.leaves:
             leaf.grad = None
         loss.backward()
+        for buffer, new in zip(body.buffers, changed, strict=True):
+            buffer.copy_(new)
         return rows
