@@ -6,6 +6,8 @@ is the code that runs on CUDA; tests/test_gpu.py captures.
 """
 
 import functools
+import json
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,15 +16,19 @@ import hydra
 import pytest
 import torch
 from hydra.core.global_hydra import GlobalHydra
+from omegaconf import OmegaConf
 
-from vae_cli import run
-from vae_cli.accelerate import OneByOne
-from vae_cli.body import Solo
+from vae_cli import accelerate, checkpoint, run, train
+from vae_cli.accelerate import Auto, Compile, Eager, Graph, OneByOne
+from vae_cli.body import Body, Solo
 from vae_cli.build import build
-from vae_cli.captured import Captured
-from vae_cli.config import accept, config_folder
+from vae_cli.captured import WARM_UP, Captured
+from vae_cli.config import accept, config_folder, saved_config
 from vae_cli.data import epoch_order
+from vae_cli.errors import Interrupted, UserError
 from vae_cli.gradients import Compiled, Recorded
+from vae_cli.packed import Stack
+from vae_cli.schema import differences
 from vae_cli.state import State, train_step
 
 SUBSET = Path(__file__).parent / "data"
@@ -175,3 +181,174 @@ def test_compiled_steps_are_the_specified_ones(overrides, monkeypatch):
     n = 14
     assert_same(fed(OneByOne(body, "", compiled), n), rows[:n], 1e-9)
     torch.compiler.reset()
+
+
+def test_steps_compiled_for_real_are_the_specified_ones():
+    """With torch's own code generator, once: schedules move, and nothing is compiled anew for them."""
+    body = solo(*ALL_MOVES)
+    compiled, rows = Compiled(body), specified(*ALL_MOVES)[0]
+    with torch._dynamo.config.patch(error_on_recompile=True):
+        assert_same(fed(OneByOne(body, "", compiled), 14), rows[:14], 1e-9)
+    torch.compiler.reset()
+
+
+@pytest.mark.parametrize("capture", [None, called], ids=["recorded", "captured"])
+def test_a_stack_is_made_by_the_same_runners(capture):
+    """Three members of three code sizes and two optimizers, four steps at a time."""
+    ways = [("seed=1",), ("seed=2", "latent.code_size=5", "optimizer=sgd", "optimizer.lr=0.001"),
+            ("seed=3", "latent.code_size=2", "objective.beta=2", "schedule=cosine")]  # fmt: skip
+    stack = Stack([solo(*way).states[0] for way in ways])
+    runner = Captured(stack, 4, None, capture) if capture else OneByOne(stack, "", Recorded(stack))
+    feeds = [Captured(Solo(state), 4, None, called) for state in stack.states]
+    if not capture:
+        feeds = [OneByOne(Solo(state), "") for state in stack.states]
+    rows = []
+    for epoch in range(2):
+        orders = [epoch_order(100, 0, epoch, torch.device("cpu"))] * 3
+        batches = [feed.feed(order, lambda: 100) for feed, order in zip(feeds, orders, strict=True)]
+        rows += [runner(list(batch)) for batch in zip(*batches, strict=True)]
+    for i, way in enumerate(ways):
+        assert_same(torch.cat(rows)[:, i], specified(*way)[0][:26], 1e-9)
+        assert stack.states[i].step == 26
+        assert stack.states[i].experiment.optimizer.param_groups[0]["lr"] == pytest.approx(
+            stack.states[i].experiment.dials(25).learning_rate
+        )
+
+
+def test_a_feed_ends_at_each_log_line():
+    """Five at a time where the next line is far enough away; every image once, in order."""
+    body = solo()
+    runner = Captured(body, 5, None, called)
+    order, sizes = torch.randperm(100), []
+    seen = []
+    for indices in runner.feed(order, lambda: 7 - body.states[0].step % 7):
+        sizes.append(tuple(indices.shape))
+        seen.append(indices.flatten())
+        body.states[0].step += len(indices)
+    assert sizes == [(5, 8), (1, 8), (1, 8), (5, 8), (1, 4)]
+    assert torch.equal(torch.cat(seen), order)
+
+
+def test_no_captured_step_is_made_before_three_that_are_not():
+    """Nor does a capture, which executes nothing, count as a step."""
+    body, made = solo(), []
+
+    def capture(steps: Callable[[], None], states: Sequence[State]) -> Callable[[], None]:
+        made.append(states[0].step)
+        return steps
+
+    fed(Captured(body, 1, None, capture), 6)
+    assert made == [WARM_UP] and body.states[0].step == 6
+
+
+# --- whole runs -----------------------------------------------------------------------------------------------------
+
+
+def captured_on_a_cpu(body: Body) -> Captured:
+    return Captured(body, 4, None, called)
+
+
+def contents(folder: Path) -> dict[str, Any]:
+    """Without what a clock says, and without the name of the runtime."""
+    told = {name: checkpoint.load(folder / f"checkpoints/{name}.pt") for name in ("last", "best")}
+    for state in told.values():
+        del state["seconds"], state["config"]
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    for line in lines:
+        line.pop("examples_per_second", None)
+    return told | {"metrics": lines}
+
+
+def assert_alike(a: Any, b: Any) -> None:
+    """Numbers to 1e-9, all else equal."""
+    if isinstance(a, dict):
+        assert a.keys() == b.keys()
+        for key in a:
+            assert_alike(a[key], b[key])
+    elif isinstance(a, list):
+        assert len(a) == len(b)
+        for x, y in zip(a, b, strict=True):
+            assert_alike(x, y)
+    elif isinstance(a, float):
+        assert a == pytest.approx(b, rel=1e-9, abs=1e-9)
+    else:
+        assert_same(a, b, 1e-9)
+
+
+@pytest.mark.parametrize("log_every", [1, 7, 50])
+def test_a_run_of_captured_steps_is_the_run(tmp_path, monkeypatch, log_every):
+    """Checkpoints, and every figure at its step."""
+    run.run(composed(*ALL_MOVES, f"log_every={log_every}", "runtime=eager"), tmp_path / "eager")
+    monkeypatch.setattr(accelerate.Eager, "__call__", lambda self, body: captured_on_a_cpu(body))
+    run.run(composed(*ALL_MOVES, f"log_every={log_every}", "runtime=eager"), tmp_path / "captured")
+    assert_alike(contents(tmp_path / "captured"), contents(tmp_path / "eager"))
+
+
+def test_a_run_of_captured_steps_goes_on_where_it_was(tmp_path, monkeypatch):
+    """Interrupted between two log lines, in the middle of an epoch; also when eager steps go on."""
+    captured = accelerate.Eager.__call__, lambda self, body: captured_on_a_cpu(body)
+    config = composed("log_every=5", "runtime=eager")
+    run.run(config, tmp_path / "whole")
+    for after, folder in zip(captured, ("eager", "captured"), strict=True):
+        make = train.Steps.__call__
+
+        def disturbed(asked: train.Steps, make: Any = make) -> torch.Tensor:
+            rows = make(asked)
+            if asked.trainer.state.step == 24:
+                signal.raise_signal(signal.SIGTERM)
+            return rows
+
+        with monkeypatch.context() as patch:
+            patch.setattr(accelerate.Eager, "__call__", captured[1])
+            patch.setattr(train.Steps, "__call__", disturbed)
+            with pytest.raises(Interrupted):
+                run.run(config, tmp_path / folder)
+        assert checkpoint.load(tmp_path / folder / "checkpoints/last.pt")["step"] == 24
+        with monkeypatch.context() as patch:
+            patch.setattr(accelerate.Eager, "__call__", after)
+            run.run(config, tmp_path / folder)
+        assert_alike(contents(tmp_path / folder), contents(tmp_path / "whole"))
+
+
+# --- runtime= -------------------------------------------------------------------------------------------------------
+
+
+def test_auto_records_on_a_cpu_where_there_are_steps_enough(monkeypatch):
+    assert Auto(steps=10)(solo()).says == "eager"
+    monkeypatch.setattr(accelerate, "PAYS_BACK", 39)
+    assert Auto(steps=10)(solo()).says == "loss and gradient recorded"
+
+
+def test_a_runtime_is_chosen_by_the_configuration():
+    for name, kind in (("auto", Auto), ("eager", Eager), ("compile", Compile), ("graph", Graph)):
+        assert isinstance(solo(f"runtime={name}").states[0].experiment.runtime, kind)
+    assert composed("runtime=graph", "runtime.steps=25")["runtime"]["steps"] == 25
+    with pytest.raises(UserError, match=r"runtime\.steps=0 is not allowed"):
+        composed("runtime=graph", "runtime.steps=0")
+
+
+def test_what_a_cuda_graph_cannot_hold_is_said():
+    assert "optimizer" in str(accelerate.uncapturable(on_the_device(solo("optimizer=adagrad"))))
+    assert accelerate.uncapturable(on_the_device(solo())) is None
+    assert "data.placement" in str(accelerate.uncapturable(solo()))
+
+
+def on_the_device(body: Solo) -> Solo:
+    """As far as uncapturable asks: images that are not in host memory."""
+    state = body.states[0]
+    data = state.experiment.data
+    train = data.train._replace(images=data.train.images.to("meta"))
+    state.experiment = state.experiment._replace(data=data._replace(train=train))
+    return body
+
+
+def test_a_run_from_before_there_was_a_choice_is_read(tmp_path):
+    """It has no runtime in its configuration, and gets the default; another runtime is not another configuration."""
+    (tmp_path / ".hydra").mkdir()
+    cfg = hydra.compose("config", ["runtime=eager"])
+    new = accept(cfg)
+    del cfg.runtime
+    (tmp_path / ".hydra/config.yaml").write_text(OmegaConf.to_yaml(cfg))
+    old = accept(saved_config(tmp_path))
+    assert old["runtime"]["name"] == "auto"
+    assert differences(old, new) == []
