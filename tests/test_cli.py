@@ -107,11 +107,13 @@ def test_a_run_leaves_its_run_folder(folder):
 
 
 def test_the_console_says_what_runs_and_what_came_out(run, folder):
-    """First device, data, model, code and folder; last the table, the files, the commands that go on."""
+    """First device, runtime, data, model, code and folder; last the table, the files, the commands that go on."""
     lines = run.stdout.splitlines()
-    assert [line.split()[0] for line in lines[:5]] == ["device", "data", "model", "code", "folder"]
-    assert "cpu" in lines[0] and "rectangles, 200/50/50 images of 1×24×24, entropy 10.037" in lines[1]
-    assert "20 units" in lines[3] and str(folder) in lines[4]
+    firsts = [line.split()[0] for line in lines[:6]]
+    assert firsts == ["device", "runtime", "data", "model", "code", "folder"]
+    assert "cpu" in lines[0] and lines[1].endswith(" eager (auto)")  # few steps
+    assert "rectangles, 200/50/50 images of 1×24×24, entropy 10.037" in lines[2]
+    assert "20 units" in lines[4] and str(folder) in lines[5]
     table = lines[next(i for i, line in enumerate(lines) if line.startswith("test")) :]
     firsts = [line.split()[0] for line in table[1:]]
     assert firsts[:6] == ["elbo", "rate", "distortion", "nll", "entropy", "gap"]
@@ -244,7 +246,8 @@ def test_a_finished_run_goes_on_for_more_epochs(run, folder, tmp_path):
     assert resumed.returncode == 0 and resumed.stderr == ""
     lines = resumed.stdout.splitlines()
     assert lines[0].split() == ["epochs", "2", "→", "3;", "everything", "else", "is", "as", "it", "was"]
-    assert [line.split()[0] for line in lines[1:6]] == ["device", "data", "model", "code", "folder"]
+    firsts = [line.split()[0] for line in lines[1:7]]
+    assert firsts == ["device", "runtime", "data", "model", "code", "folder"]
     assert summary(copy)["status"] == "finished" and summary(copy)["epochs"] == 3
     before = [line for line in metrics(folder) if line["split"] != "test"]
     assert metrics(copy)[: len(before)] == before

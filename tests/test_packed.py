@@ -6,9 +6,11 @@ Draws and data order are equal bit for bit.
 """
 
 import json
+import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf, open_dict
 
-from vae_cli import checkpoint, claim, packed, run
+from vae_cli import checkpoint, claim, packed, run, spread
 from vae_cli.build import build
 from vae_cli.config import accept, config_folder
 from vae_cli.errors import Interrupted
@@ -383,6 +385,72 @@ def test_the_estimate_is_of_the_order_of_what_is_allocated(tmp_path):
     size = sum(p.nbytes for p in state.experiment.model.parameters())
     count, each, free = packed.room(state)
     assert 5 * size < each < 100 * size and count == int(packed.SHARE * free / each)
+
+
+# --- several processes ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def four(tmp_path: Path) -> Iterator[list[Member]]:
+    """One thread each: OpenMP's others, which this process has started, are not in its forks."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    folders = [tmp_path / str(i) for i in range(4)]
+    for folder in folders:
+        folder.mkdir()
+    yield [member(folder, *BERNOULLI, f"seed={i}") for i, folder in enumerate(folders)]
+    torch.set_num_threads(before)
+
+
+def test_each_group_is_dealt_out_to_processes(tmp_path, four, capsys):
+    """What they tell a search comes back; each member is its solo run."""
+    spread.spread(four, None, processes=2)
+    assert "4 members in 2 processes" in capsys.readouterr().out
+    for i, each in enumerate(four):
+        alone_at(tmp_path / f"alone/{i}", *BERNOULLI, f"seed={i}")
+        assert_equal(contents(tmp_path / f"alone/{i}"), contents(each.folder), 1e-9)
+        assert each.told == json.loads((each.folder / "summary.json").read_text())["validation"]["elbo"]
+
+
+def test_a_process_that_is_killed_ends_its_share_alone(four, monkeypatch):
+    def killed(share: list[Member], most: int | None) -> None:
+        if four[0] in share:
+            os.kill(os.getpid(), signal.SIGKILL)
+        train_all(share, most)
+
+    monkeypatch.setattr(spread, "train_all", killed)
+    spread.spread(four, None, processes=2)
+    finished = [(each.folder / "summary.json").exists() for each in four]
+    assert finished == [False, True, False, True] == [each.told is not None for each in four]
+
+
+def test_each_process_has_a_gpu_of_its_own(four, monkeypatch, tmp_path):
+    """The third of those that this process may use, say, and of each group as many members as the others, or one less."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,7")
+
+    def seen(share: list[Member], most: int | None) -> None:
+        (tmp_path / os.environ["CUDA_VISIBLE_DEVICES"]).write_text(str(len(share)))
+
+    monkeypatch.setattr(spread, "train_all", seen)
+    spread.spread(four, None, processes=None)
+    assert sorted((tmp_path / gpu).read_text() for gpu in "457") == ["1", "1", "2"]
+
+
+def test_a_signal_to_the_command_saves_the_members_of_all_processes(tmp_path):
+    words = [sys.executable, "-m", "vae_cli", "-m", "hydra/launcher=packed", "hydra.launcher.processes=2", "name=s",
+             "seed=1,2,3", *BERNOULLI[:9], "epochs=100000", "checkpoint.minutes=1000", "device=cpu"]  # fmt: skip
+    sweep = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    deadline = time.monotonic() + 120
+    while len(list(tmp_path.glob("outputs/s/*/metrics.jsonl"))) < 3 or not all(
+        file.read_text() for file in tmp_path.glob("outputs/s/*/metrics.jsonl")
+    ):
+        assert time.monotonic() < deadline and sweep.poll() is None, sweep.stdout and sweep.stdout.read()
+        time.sleep(0.2)
+    sweep.send_signal(signal.SIGINT)
+    output, _ = sweep.communicate(timeout=60)
+    assert sweep.returncode == 130, output
+    statuses = [json.loads(file.read_text())["status"] for file in tmp_path.glob("outputs/s/*/summary.json")]
+    assert statuses == ["interrupted"] * 3, output
 
 
 # --- the command -----------------------------------------------------------------------------------------------------

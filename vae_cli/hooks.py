@@ -20,7 +20,7 @@ from vae_cli.schema import check_call
 from vae_cli.search import is_search, prepare
 from vae_cli.watch import WATCHES, Watch
 
-MEMBERS = optional(whole(1))
+COUNT = optional(whole(1))
 ON_THIS_MACHINE = ("basic", "packed", "joblib", "submitit_local", "ray")
 
 
@@ -59,9 +59,9 @@ class BeforeRun(Callback):
 
 
 def _check_and_prepare(config: DictConfig) -> None:
-    most = config.hydra.launcher.get("max_members")  # of hydra/launcher=packed
-    if not MEMBERS.accepts(most):
-        raise UserError(f"hydra.launcher.max_members={most} is not allowed; allowed is {MEMBERS.allowed}")
+    for key in ("max_members", "processes"):  # of hydra/launcher=packed
+        if not COUNT.accepts(value := config.hydra.launcher.get(key)):
+            raise UserError(f"hydra.launcher.{key}={value} is not allowed; allowed is {COUNT.allowed}")
     prepare(config)
 
 

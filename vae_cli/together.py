@@ -125,7 +125,7 @@ def _start(
         if shared.signals.wish:
             return members[i:]
         if len(started) == fitting:
-            _say(f"{fitting} members as one model, by {why}; {len(members) - i} more of their kind follow")
+            say(f"{fitting} members as one model, by {why}; {len(members) - i} more of their kind follow")
             return members[i:]
         member.start(shared)
         if member.interrupted:
@@ -140,11 +140,11 @@ def _start(
                     fitting = count
                     why = f"memory: about {each / 1e9:.2g} GB each, {free / 1e9:.2g} GB are free"
     if len(started) > 1:
-        _say(f"{len(started)} members as one model")
+        say(f"{len(started)} members as one model")
     return []
 
 
-def _say(what: str) -> None:
+def say(what: str) -> None:
     from tqdm import tqdm
 
     tqdm.write(f"{'packed':10} {what}")

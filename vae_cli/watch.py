@@ -43,7 +43,7 @@ class Watch(threading.Thread):
         self.started = time.time()
         self.ended: dict[Path, members.Member] = {}
         self.bars: dict[Path, tqdm[Any]] = {}
-        self.asked: set[Path] = set()  # to end
+        self.asked: set[int] = set()  # processes, to end; one may train several members
         self.totals: dict[Path, int | None] = {}
         self.closing = threading.Event()
         self.next_lines = time.monotonic() + SECONDS_BETWEEN_LINES
@@ -140,8 +140,8 @@ class Watch(threading.Thread):
         them before they have."""
         ours = [folder for folder in running if (pid := pid_here(folder)) and _is_ours(pid)]
         for folder in ours:
-            if folder not in self.asked and (pid := pid_here(folder)):
-                self.asked.add(folder)
+            if (pid := pid_here(folder)) and pid not in self.asked:
+                self.asked.add(pid)
                 os.kill(pid, signal.SIGTERM)
         return ours
 

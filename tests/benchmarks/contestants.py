@@ -3,8 +3,9 @@
 All train on the same 60,000 images of 28×28 (our rectangles, seed 0), in float32, with torch's own number of
 threads. A step is everything from one update to the next:
 
-ours            batches (the gather of uint8), learning rate, vae_cli.state.train_step; parts as
-                vae_cli.config.build makes them, loop as vae_cli.train.Trainer.fit's, without the journal
+ours            all of vae_cli.train.Trainer.fit but its journal: the data's order, the gather of uint8, schedules, the
+                step; parts as vae_cli.build makes them, with runtime=auto, which is `graph` here
+ours, eager     the same with runtime=eager; without a target
 pythae          see pythae_worker.py; in a process of its own that sleeps while others run
 dataloader      as pytorch/examples' vae/main.py: DataLoader (shuffle, no workers) over torchvision's MNIST with
                 ToTensor, hence a PIL image and a conversion for each image; zero_grad, forward, summed binary
@@ -28,11 +29,12 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 from torchvision.datasets import MNIST
 from torchvision.transforms import ToTensor
 
+from vae_cli.accelerate import Eager, Runtime
+from vae_cli.body import Solo
 from vae_cli.build import build
 from vae_cli.config import accept, config_folder
-from vae_cli.data import batches, epoch_order
-from vae_cli.state import Experiment, State, train_step
-from vae_cli.train import Trainer
+from vae_cli.data import epoch_order
+from vae_cli.state import Experiment, State
 
 HERE = Path(__file__).resolve().parent
 PYTHAE = HERE.parents[1] / ".venv-pythae/bin/python"
@@ -46,12 +48,13 @@ Block = Callable[[int], list[float]]  # number of steps → seconds of each
 def contestants(root: Path) -> dict[str, Block]:
     """By name, `ours` first. `root` is an empty folder for the images."""
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
-        parts = build(accept(compose("config", OVERRIDES)))
+        parts, again = (build(accept(compose("config", OVERRIDES))) for _ in range(2))
     images = parts.data.train.images
     folder = write_mnist(root, images)
     torch.manual_seed(0)
     steps = {
-        "ours": ours(parts),
+        "ours": ours(parts, parts.runtime),
+        "ours, eager": ours(again, Eager()),
         "dataloader": dataloader(MNIST(str(root), transform=ToTensor())),
         "tensor dataset": dataloader(TensorDataset(images.float(), torch.zeros(len(images)))),
         "products": products(),
@@ -63,15 +66,14 @@ def contestants(root: Path) -> dict[str, Block]:
     return {"ours": blocks.pop("ours"), "pythae": pythae(folder), **blocks}
 
 
-def ours(parts: Experiment) -> Iterator[None]:
+def ours(parts: Experiment, runtime: Runtime) -> Iterator[None]:
     state = State(parts, torch.Generator().manual_seed(0))
-    trainer = Trainer(state, None, Path(), lambda: False)  # for its learning rate; nothing is logged
-    images = parts.data.train.images
+    runner = runtime(Solo(state))
+    n, device = len(parts.data.train.images), parts.device
     while True:
-        order = epoch_order(len(images), 0, state.step // parts.steps_per_epoch, images.device)
-        for batch in batches(images, order, BATCH, images.device):
-            trainer.set_learning_rate()
-            state.rows = [train_step(state, batch)]
+        order = epoch_order(n, 0, state.step // parts.steps_per_epoch, device)
+        for batch in runner.feed(order, lambda: 50):
+            state.rows = [runner(batch)]
             yield
 
 

@@ -11,22 +11,22 @@ from omegaconf import DictConfig, open_dict
 
 
 class PackedLauncher(Launcher):
-    """Hydra composes each member as for its own launcher; vae_cli.together then trains all."""
+    """Hydra composes each member as for its own launcher; vae_cli.spread then trains all."""
 
-    def __init__(self, max_members: int | None) -> None:
-        self.max_members = max_members
+    def __init__(self, max_members: int | None, processes: int | None) -> None:
+        self.max_members, self.processes = max_members, processes
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.config, self.hydra_context = config, hydra_context
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        from vae_cli.together import train_all  # Hydra imports this file whatever is launched
+        from vae_cli.spread import spread  # Hydra imports this file whatever is launched
 
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         Path(self.config.hydra.sweep.dir).mkdir(parents=True, exist_ok=True)
         jobs = [self._composed(initial_job_idx + i, each) for i, each in enumerate(job_overrides)]
-        train_all([job.return_value for job in jobs], self.max_members)
+        spread([job.return_value for job in jobs], self.max_members, self.processes)
         for job in jobs:
             job.return_value = job.return_value.told
         return jobs
