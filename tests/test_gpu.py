@@ -7,12 +7,15 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from vae_cli.accelerate import Compile, Eager, Graph, Runtime
+from vae_cli.body import Solo
 from vae_cli.build import build
 from vae_cli.config import accept, accept_evaluation, config_folder
 from vae_cli.data import batches, epoch_order
+from vae_cli.packed import Stack
 from vae_cli.publish import evaluate
 from vae_cli.run import run
-from vae_cli.state import State, train_step
+from vae_cli.state import State, gradient_norm, train_step
 
 pytestmark = pytest.mark.gpu
 
@@ -64,8 +67,77 @@ def test_a_step_does_not_wait_for_the_device():
 def test_a_run_and_its_resumption(tmp_path: Path):
     """The whole of vae-train on the device, resumed once."""
     run(configured("device=cuda", "epochs=1", "nll_samples=5"), tmp_path, progress=False)
-    run(configured("device=cuda", "epochs=2", "nll_samples=5"), tmp_path, resume=True, progress=False)
+    run(configured("device=cuda", "epochs=2", "nll_samples=5"), tmp_path, progress=False)
     assert (tmp_path / "figures/samples.png").stat().st_size > 1000
+
+
+TABLE = [
+    (f"latent={z}", f"estimator={e}", f"likelihood={x}", "log_every=7")
+    for z, e in [("gaussian", "pathwise"), ("gaussian", "reinforce"), ("bernoulli", "concrete"),
+                 ("bernoulli", "straight_through"), ("bernoulli", "reinforce"), ("deterministic", "pathwise")]
+    for x in ("bernoulli", "gaussian", "unit_gaussian", "continuous_bernoulli")
+]  # fmt: skip
+TABLE += [
+    ("network=conv", "network.hidden=32"),
+    ("optimizer=sgd", "schedule=cosine", "gradient_clip_norm=3", "objective.warmup_steps=9"),
+    ("optimizer=rmsprop", "corruption=masking", "corruption.fraction=0.2"),
+    ("optimizer=adamw", "latent=bernoulli", "estimator.anneal_rate=0.05"),
+]
+
+
+def trained(runtime: Runtime, *overrides: str, steps: int = 21) -> tuple[torch.Tensor, State]:
+    """The rows of so many steps of 80 images, 7 an epoch, the last of 20; and the state they have led to."""
+    parts = build(configured("device=cuda", "precision=float64", "batch_size=80", *overrides))
+    torch.set_default_dtype(torch.float32)
+    state, rows = State(parts, torch.Generator("cuda").manual_seed(0)), []
+    runner = runtime(Solo(state))
+    while state.step < steps:
+        order = epoch_order(500, 0, state.step // 7, parts.device)
+        rows += [runner(batch) for batch in runner.feed(order, lambda: 7 - state.step % 7)]
+    return torch.cat(rows), state
+
+
+@pytest.mark.parametrize("overrides", TABLE, ids=" ".join)
+@pytest.mark.parametrize("runtime", [Graph(1, False), Graph(3, False)], ids=["one", "three at once"])
+def test_captured_steps_are_the_eager_ones(overrides, runtime):
+    """Rows, parameters, optimizer and generator after three epochs with a smaller last batch each."""
+    (rows, state), (again, captured) = trained(Eager(), *overrides), trained(runtime, *overrides)
+    torch.testing.assert_close(again, rows, rtol=1e-8, atol=1e-8)
+    for key in ("model", "objective"):
+        torch.testing.assert_close(captured.state_dict()[key], state.state_dict()[key], rtol=1e-7, atol=1e-7)
+    assert torch.equal(captured.generator.get_state(), state.generator.get_state())
+    torch.testing.assert_close(gradient_norm(captured), gradient_norm(state), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("runtime", [Compile(), Graph(3, True)], ids=["compiled", "compiled and captured"])
+@pytest.mark.parametrize("latent", ["gaussian", "bernoulli"])
+def test_compiled_steps_are_the_eager_ones(latent, runtime):
+    rows, _ = trained(Eager(), f"latent={latent}")
+    torch.testing.assert_close(trained(runtime, f"latent={latent}")[0], rows, rtol=1e-8, atol=1e-8)
+
+
+def test_two_runs_of_one_seed_are_equal_bit_for_bit():
+    (a, one), (b, other) = (
+        trained(Graph(3, False), "latent=bernoulli", "precision=float32") for _ in range(2)
+    )
+    assert torch.equal(a, b)
+    for x, y in zip(one.experiment.model.parameters(), other.experiment.model.parameters(), strict=True):
+        assert torch.equal(x, y)
+
+
+def test_a_captured_stack_is_its_members():
+    """Three at once of three code sizes, learning rates and optimizers."""
+    ways = [("seed=1",), ("seed=2", "latent.code_size=5", "optimizer.lr=0.01"), ("seed=3", "optimizer=sgd")]
+    parts = [build(configured("device=cuda", "precision=float64", "batch_size=80", *way)) for way in ways]
+    torch.set_default_dtype(torch.float32)
+    stack = Stack([State(each, torch.Generator("cuda").manual_seed(0)) for each in parts])
+    runner, rows = Graph(3, False)(stack), []
+    feed = Graph(3, False)(Solo(stack.states[0])).feed
+    for epoch in range(3):
+        order = epoch_order(500, 0, epoch, parts[0].device)
+        rows += [runner([batch] * 3) for batch in feed(order, lambda: 7 - stack.states[0].step % 7)]
+    for i, way in enumerate(ways):
+        torch.testing.assert_close(torch.cat(rows)[:, i], trained(Eager(), *way)[0], rtol=1e-8, atol=1e-8)
 
 
 @pytest.mark.parametrize("latent", ["gaussian", "bernoulli"])

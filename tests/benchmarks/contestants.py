@@ -15,6 +15,7 @@ products        the step's eleven matrix products alone, written into tensors th
                 four for the weights' gradients, three for the inputs' (the first layer needs none)
 """
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -33,37 +34,41 @@ from vae_cli.accelerate import Eager, Runtime
 from vae_cli.body import Solo
 from vae_cli.build import build
 from vae_cli.config import accept, config_folder
-from vae_cli.data import epoch_order
+from vae_cli.data import Data, epoch_order
 from vae_cli.state import Experiment, State
 
 HERE = Path(__file__).resolve().parent
-PYTHAE = HERE.parents[1] / ".venv-pythae/bin/python"
+PYTHAE = Path(os.environ.get("VAE_CLI_PYTHAE", HERE.parents[1] / ".venv-pythae/bin/python"))
 BATCH, PIXELS, HIDDEN, CODE = 128, 784, 400, 20
-OVERRIDES = ["data=rectangles", "data.height=28", "data.width=28", "data.train_size=60000", "device=cpu"]
+OVERRIDES = ["data=rectangles", "data.height=28", "data.width=28", "data.train_size=60000"]
 OVERRIDES += [f"latent.code_size={CODE}", f"network.hidden=[{HIDDEN}]", f"batch_size={BATCH}"]
 
 Block = Callable[[int], list[float]]  # number of steps → seconds of each
 
 
-def contestants(root: Path) -> dict[str, Block]:
-    """By name, `ours` first. `root` is an empty folder for the images."""
+def configured(*overrides: str, loaded: dict[str, Data] | None = None) -> Experiment:
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
-        parts, again = (build(accept(compose("config", OVERRIDES))) for _ in range(2))
-    images = parts.data.train.images
+        return build(accept(compose("config", [*OVERRIDES, *overrides])), loaded)
+
+
+def contestants(root: Path, device: str = "cpu") -> dict[str, Block]:
+    """By name, `ours` first. `root` is an empty folder for the images."""
+    parts, again = (configured(f"device={device}") for _ in range(2))
+    images = parts.data.train.images.cpu()
     folder = write_mnist(root, images)
     torch.manual_seed(0)
     steps = {
         "ours": ours(parts, parts.runtime),
         "ours, eager": ours(again, Eager()),
-        "dataloader": dataloader(MNIST(str(root), transform=ToTensor())),
-        "tensor dataset": dataloader(TensorDataset(images.float(), torch.zeros(len(images)))),
-        "products": products(),
+        "dataloader": dataloader(MNIST(str(root), transform=ToTensor()), device),
+        "tensor dataset": dataloader(TensorDataset(images.float(), torch.zeros(len(images))), device),
+        "products": products(device),
     }
-    blocks = {name: timed(iterator) for name, iterator in steps.items()}
+    blocks = {name: timed(iterator, device) for name, iterator in steps.items()}
     if not PYTHAE.exists():
         print(f"no {PYTHAE}: without Pythae. `make bench` makes it")
         return blocks
-    return {"ours": blocks.pop("ours"), "pythae": pythae(folder), **blocks}
+    return {"ours": blocks.pop("ours"), "pythae": pythae(folder, device), **blocks}
 
 
 def ours(parts: Experiment, runtime: Runtime) -> Iterator[None]:
@@ -74,7 +79,7 @@ def ours(parts: Experiment, runtime: Runtime) -> Iterator[None]:
         order = epoch_order(n, 0, state.step // parts.steps_per_epoch, device)
         for batch in runner.feed(order, lambda: 50):
             state.rows = [runner(batch)]
-            yield
+            yield from [None] * len(state.rows[0])
 
 
 class ExampleVAE(nn.Module):
@@ -94,15 +99,15 @@ class ExampleVAE(nn.Module):
         return torch.sigmoid(self.fc4(F.relu(self.fc3(z)))), mu, logvar
 
 
-def dataloader(dataset: Dataset) -> Iterator[None]:
-    model = ExampleVAE()
+def dataloader(dataset: Dataset, device: str) -> Iterator[None]:
+    model = ExampleVAE().to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     loader = DataLoader(dataset, batch_size=BATCH, shuffle=True)
     total = 0.0
     while True:
         for data, _ in loader:
             optimizer.zero_grad()
-            x = data.view(-1, PIXELS)
+            x = data.to(device).view(-1, PIXELS)
             recon, mu, logvar = model(x)
             bce = F.binary_cross_entropy(recon, x, reduction="sum")
             loss = bce - 0.5 * torch.sum(1 + logvar - mu.pow(2) - logvar.exp())
@@ -112,7 +117,7 @@ def dataloader(dataset: Dataset) -> Iterator[None]:
             yield
 
 
-def products() -> Iterator[None]:
+def products(device: str) -> Iterator[None]:
     layers = [(PIXELS, HIDDEN), (HIDDEN, 2 * CODE), (CODE, HIDDEN), (HIDDEN, PIXELS)]
     jobs = []
     for i, (inputs, outputs) in enumerate(layers):
@@ -120,13 +125,23 @@ def products() -> Iterator[None]:
         gradient = torch.randn(BATCH, outputs)
         jobs += [(x, weight.t(), torch.empty(BATCH, outputs)), (gradient.t(), x, torch.empty_like(weight))]
         jobs += [(gradient, weight, torch.empty_like(x))] if i else []
+    jobs = [tuple(tensor.to(device) for tensor in job) for job in jobs]
     while True:
         for a, b, out in jobs:
             torch.mm(a, b, out=out)
         yield
 
 
-def timed(steps: Iterator[None]) -> Block:
+def timed(steps: Iterator[None], device: str) -> Block:
+    """On CUDA, where steps are queued, each one's share of the whole block."""
+
+    def queued(n: int) -> list[float]:
+        start = time.perf_counter()
+        for _ in range(n):
+            next(steps)
+        torch.cuda.synchronize()
+        return [(time.perf_counter() - start) / n] * n
+
     def block(n: int) -> list[float]:
         marks = [time.perf_counter()]
         for _ in range(n):
@@ -134,13 +149,17 @@ def timed(steps: Iterator[None]) -> Block:
             marks.append(time.perf_counter())
         return [b - a for a, b in pairwise(marks)]
 
-    return block
+    return queued if device == "cuda" else block
 
 
-def pythae(folder: Path) -> Block:
+def pythae(folder: Path, device: str) -> Block:
     """A worker that says its versions, then answers each number of steps with their times."""
     worker = Popen(
-        [PYTHAE, HERE / "pythae_worker.py", folder], stdin=PIPE, stdout=PIPE, stderr=DEVNULL, text=True
+        [PYTHAE, HERE / "pythae_worker.py", folder, device],
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=DEVNULL,
+        text=True,
     )
 
     def answer() -> str:

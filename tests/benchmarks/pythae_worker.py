@@ -1,6 +1,7 @@
 """Pythae 0.1.2's training step, timed for contestants.py; runs in Pythae's own environment.
 
-    pythae_worker.py FOLDER   trains on FOLDER's IDX images; says its versions, then reads a number of steps from
+    pythae_worker.py FOLDER [cuda]
+                              trains on FOLDER's IDX images; says its versions, then reads a number of steps from
                               stdin, trains on for as many, answers with their seconds on one line, and so on
                               until stdin ends
 
@@ -72,7 +73,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         config = BaseTrainerConfig(
             output_dir=folder, per_device_train_batch_size=128, num_epochs=10**6, learning_rate=1e-3, seed=0,
-            no_cuda=True,
+            no_cuda=sys.argv[2:] != ["cuda"],
         )  # fmt: skip
         dataset = BaseDataset(images, torch.ones(len(images)))
         BaseTrainer(model(), dataset, training_config=config, callbacks=[Clock()]).train()

@@ -1,0 +1,97 @@
+"""Seconds of training with all logging at its defaults against seconds of training with none.
+
+The default run (24×24 rectangles, 576-400-20), fewer epochs; both ways in one process, in pairs. With logging: TensorBoard,
+metrics.jsonl, the progress bar, epoch lines, pictures, histograms and checkpoints, as vae-train makes them. Without: the
+same loop with no event at all. Left out is the validation bound itself, which is evaluation and no logging: it is
+timed and taken off.
+"""
+
+import argparse
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from hydra import compose, initialize_config_dir
+from step import machine, spread
+
+from vae_cli import checkpoint, evaluate, pictures, plots
+from vae_cli.body import Solo
+from vae_cli.build import build
+from vae_cli.config import accept, config_folder
+from vae_cli.journal import Journal
+from vae_cli.state import State
+from vae_cli.steps import alone
+from vae_cli.train import Trainer
+
+TARGET = 1.05
+WATCHED = [(evaluate, "bound"), (Journal, "figures"), (Journal, "image"), (Journal, "flush"), (checkpoint, "save"),
+           (plots, "grid"), (pictures, "prior_samples"), (pictures, "observed_and_reconstructed")]  # fmt: skip
+spent: Counter[str] = Counter()  # seconds within each, those it calls included
+
+
+def watched(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def timed(*args: Any, **kwargs: Any) -> Any:
+        start = time.perf_counter()
+        try:
+            return function(*args, **kwargs)
+        finally:
+            spent[name] += time.perf_counter() - start
+
+    return timed
+
+
+class Silent(Trainer):
+    """Trains, and does nothing else."""
+
+    def events(self) -> None:
+        self.state.rows.clear()
+
+    def save(self, name: str) -> None:
+        pass
+
+
+def seconds(config: dict[str, Any], kind: type[Trainer]) -> float:
+    state = State(build(config), torch.Generator().manual_seed(0))
+    with tempfile.TemporaryDirectory() as name:
+        runner = state.experiment.runtime(Solo(state))
+        journal = Journal(Path(name), 0, state.experiment.total_steps, progress=True)
+        trainer = kind(state, runner, journal, Path(name), lambda: None)
+        before, start = spent["bound"], time.perf_counter()
+        alone(trainer.fit())
+        took = time.perf_counter() - start
+        journal.close()
+    return took - (spent["bound"] - before)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="training with all logging / training with none")
+    parser.add_argument("--pairs", type=int, default=7)
+    parser.add_argument("--epochs", type=int, default=3)
+    given = parser.parse_args()
+    print(machine())
+    for home, name in WATCHED:
+        setattr(home, name, watched(name, getattr(home, name)))
+    with initialize_config_dir(str(config_folder()), version_base="1.3"):
+        config = accept(compose("config", ["device=cpu", f"epochs={given.epochs}"]))
+    seconds(config, Trainer)  # imports, and the data
+    spent.clear()
+    pairs = [(seconds(config, Trainer), seconds(config, Silent)) for _ in range(given.pairs)]
+    ratios = [a / b for a, b in pairs]
+    logged = sum(a for a, _ in pairs)
+    print(
+        f"n = {given.pairs} pairs of {given.epochs} epochs; validation bounds ({spent['bound'] / len(pairs):.2f} s each way) taken off"
+    )
+    print(f"with logging {spread([a for a, _ in pairs], 2)} s, without {spread([b for _, b in pairs], 2)} s, ratio "
+          f"{spread(ratios, 3)}   target {TARGET} {'met' if median(ratios) <= TARGET else 'MISSED'}")  # fmt: skip
+    for name, took in spent.most_common():
+        if name != "bound":
+            print(f"  {name:28}{100 * took / logged:6.2f} % of the training with logging")
+
+
+if __name__ == "__main__":
+    main()
