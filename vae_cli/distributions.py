@@ -23,7 +23,7 @@ class _Softplus(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:
-        small = x.copysign(-1.0).exp_()
+        small = x.abs().neg_().exp_()
         return x.clamp(min=0).add_(small.div_(small + 2).atanh_(), alpha=2)
 
     @staticmethod

@@ -7,11 +7,11 @@ import os
 import time
 from typing import Any
 
-from vae_cli import cli
+from vae_cli import cli, job
 
 
 def main() -> None:
-    accept = cli.accept
+    accept = job.accept
 
     def accept_and_watch(*args: Any) -> Any:
         config = accept(*args)
@@ -27,7 +27,7 @@ def main() -> None:
         train.Steps.__call__ = first
         return config
 
-    cli.accept = accept_and_watch
+    job.accept = accept_and_watch
     cli.train()
 
 
