@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help train test test-crash test-launchers lint bench reproduce clean
+.PHONY: help train test test-crash test-launchers lint bench bench-gpu reproduce clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
@@ -26,12 +26,17 @@ lint: .venv/installed-dev  ## formatting, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: .venv/installed-dev .venv-pythae/installed  ## our step, start-up and likelihood against others, ratios inside one run; vae-compare; a packed sweep
+bench: .venv/installed-dev .venv-pythae/installed  ## our step, start-up and likelihood against others, ratios inside one run; scaling, logging, vae-compare, a packed sweep
 	$(BIN)/python tests/benchmarks/step.py
 	$(BIN)/python tests/benchmarks/startup.py
 	$(BIN)/python tests/benchmarks/likelihood.py
 	$(BIN)/python tests/benchmarks/compare.py
 	$(BIN)/python tests/benchmarks/packed.py
+	$(BIN)/python tests/benchmarks/logging_cost.py
+	$(BIN)/python tests/benchmarks/scaling.py
+
+bench-gpu: .venv/installed-dev  ## every figure of a GPU in one call of minutes; VAE_CLI_PYTHAE=PYTHON names one that has Pythae
+	$(BIN)/python tests/benchmarks/gpu.py $(ARGS)
 
 reproduce: .venv/installed-dev  ## train and evaluate all presets, fill the README's table (hours; needs MNIST)
 	$(BIN)/python tests/benchmarks/reproduce.py $(ARGS)

@@ -116,6 +116,21 @@ def test_compiled_steps_are_the_eager_ones(latent, runtime):
     torch.testing.assert_close(trained(runtime, f"latent={latent}")[0], rows, rtol=1e-8, atol=1e-8)
 
 
+def test_captured_steps_do_not_wait_for_the_device():
+    """Nor does what is copied into them from the host."""
+    parts = build(configured("device=cuda", "batch_size=80"))
+    runner = Graph(3, False)(Solo(State(parts, torch.Generator("cuda").manual_seed(0))))
+    batches = torch.arange(480, device="cuda").view(2, 3, 80)
+    for _ in range(2):
+        runner(batches[0])  # warms up, captures
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for _ in range(3):
+            runner(batches[1])
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
 def test_two_runs_of_one_seed_are_equal_bit_for_bit():
     (a, one), (b, other) = (
         trained(Graph(3, False), "latent=bernoulli", "precision=float32") for _ in range(2)

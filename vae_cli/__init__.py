@@ -2,6 +2,7 @@
 
 The legend. Between files everything is a vector, and leading axes come in this order:
 
+    M   members of a sweep that are trained as one
     S   Monte Carlo samples of the code for one image
     B   images of a batch
     D   pixels of an image, flattened (channels × height × width)
@@ -14,11 +15,12 @@ The reading order, each file importing only from those before it:
 
     errors → distributions → latents → likelihoods → estimators → networks → model → objective → data/ → schedules
     → evaluate → marginal → codes → probe → plots → view → pictures → charts → gallery → rules → keys → schema
-    → checkpoint → journal → state → signals → steps → train → report → config → build → run
+    → checkpoint → journal → state → body → gradients → captured → accelerate → signals → steps → train → report
+    → config → build → run
     → trained → anomalies → measure → study → page → publish
     → folders → members → sweep → compare → comparison_charts → comparison_gallery → comparison_page → comparison
     → failures → claim → watch → roll_call → seats → apart → last_words → trials → search → hooks → job
-    → group → packed → together → cli
+    → group → packed → together → spread → cli
 """
 
 from pathlib import Path

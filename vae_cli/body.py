@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.optim import Optimizer
@@ -45,6 +46,12 @@ class Body(Protocol):
 
     def set_learning_rate(self, rates: Any) -> None:
         """[M], of all optimizers."""
+
+
+def beside(like: Tensor, numbers: Any) -> Tensor:
+    """Numbers as a tensor on the device of `like`. From pinned memory, for otherwise the host would wait for the device."""
+    host = torch.tensor(numbers, dtype=like.dtype, pin_memory=like.is_cuda)
+    return host.to(like.device, non_blocking=True)
 
 
 class Loss(nn.Module):

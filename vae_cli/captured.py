@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from vae_cli.body import Batch, Body, Gradient
+from vae_cli.body import Batch, Body, Gradient, beside
 from vae_cli.state import Dials, State
 
 WARM_UP = 3  # steps before the first capture: libraries and the optimizer set themselves up
@@ -57,7 +57,7 @@ class Captured:
         indices = batch if isinstance(batch, Tensor) else torch.stack(list(batch), 1)  # [steps, M, B]
         states, like = self.body.states, self.body.leaves[0]
         ahead = [[state.experiment.dials(state.step + i) for state in states] for i in range(len(indices))]
-        dials = like.new_tensor(ahead).view(*indices.shape[:-1], 3)
+        dials = beside(like, ahead).view(*indices.shape[:-1], 3)
         if self.made < WARM_UP:
             rows = torch.empty_like(dials)
             with _aside(like.device), _capturable(self.body):

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vae_cli.body import Body
+from vae_cli.body import Body, beside
 from vae_cli.state import Dials, Draws
 
 
@@ -32,7 +32,7 @@ class Recorded:
 def _tensors(body: Body, dials: Dials) -> list[Tensor]:
     """beta and temperature."""
     like = body.leaves[0]
-    return [torch.as_tensor(dial, dtype=like.dtype, device=like.device) for dial in dials[1:]]
+    return [dial if isinstance(dial, Tensor) else beside(like, dial) for dial in dials[1:]]
 
 
 def _record(body: Body, given: Sequence[Tensor]) -> Callable[..., Sequence[Tensor]]:

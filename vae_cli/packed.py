@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 from torch.func import functional_call, vmap
 
-from vae_cli.body import Batch, Gradient, Loss
+from vae_cli.body import Batch, Gradient, Loss, beside
 from vae_cli.state import Dials, Draws, State, clip, draw, set_learning_rate
 
 SHARE = 0.8  # of the free memory that a group may fill
@@ -78,7 +78,7 @@ class Stack:
         each = [state.experiment.dials(state.step) for state in self.states]
         rates, beta, temperature = zip(*each, strict=True)
         like = self.leaves[0]
-        return Dials(rates, like.new_tensor(beta), like.new_tensor(temperature))
+        return Dials(rates, beside(like, beta), beside(like, temperature))
 
     def gather(self, indices: Tensor) -> list[Tensor]:
         images = [state.experiment.data.train.images for state in self.states]
