@@ -33,7 +33,7 @@ class Captured:
     """`steps` at a time, each from the gather of its images to its row, as one program on the device; the host has no
     part in them. What differs between two runs of a program is copied into its tensors before: indices and dials.
 
-    The first steps are made on a stream beside, without capture, as are those of any size before they are captured.
+    The first steps are made without capture, on a stream beside.
     """
 
     def __init__(self, body: Body, steps: int, gradient: Gradient | None, capture: Capture) -> None:
@@ -98,13 +98,15 @@ def cuda_graph(steps: Callable[[], None], states: Sequence[State]) -> Callable[[
     graph = torch.cuda.CUDAGraph()
     for state in states:
         graph.register_generator_state(state.generator)
-    with torch.cuda.graph(graph):
+    device = next(states[0].experiment.model.parameters()).device
+    with torch.cuda.graph(graph, stream=torch.cuda.Stream(device)):
         steps()
     parameters = [list(state.experiment.model.parameters()) for state in states]
     written = [[p.grad for p in own] for own in parameters], [state.gradient_norm for state in states]
 
     def replay() -> None:
-        graph.replay()
+        with torch.cuda.device(device):
+            graph.replay()
         for state, own, gradients, norm in zip(states, parameters, *written, strict=True):
             state.gradient_norm = norm
             for parameter, gradient in zip(own, gradients, strict=True):

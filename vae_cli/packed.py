@@ -27,7 +27,7 @@ SHARE = 0.8  # of the free memory that a group may fill
 
 class Stack:
     """The tensors of M members as [M, …], which are their storage: each member's own are views of it, so that its
-    evaluation, checkpoints and pictures see what it has come to. A `vae_cli.accelerate.Body`."""
+    evaluation, checkpoints and pictures see what it has come to. A `vae_cli.body.Body`."""
 
     def __init__(self, states: Sequence[State]) -> None:
         self.states = list(states)
