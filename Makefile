@@ -14,12 +14,12 @@ test: .venv/installed-dev  ## set up, then run the tests: make test ARGS="-k res
 	$(BIN)/pytest $(ARGS)
 
 test-crash: .venv/installed-dev  ## kill 50 runs at random moments; started again, each ends bit for bit as if it had not been
-	VAE_CLI_KILLS=50 $(BIN)/pytest -s tests/test_crash.py $(ARGS)
+	VAE_CLI_KILLS=50 $(BIN)/pytest -s tests/integration/test_crash.py $(ARGS)
 
 test-launchers: .venv/installed-launchers  ## sweeps through real Slurm, Ray, joblib and submitit (minutes; as root it installs Slurm)
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! command -v sbatch >/dev/null; then \
 		apt-get update -qq && apt-get install -qq -y --no-install-recommends slurm-wlm munge; fi
-	VAE_CLI_LAUNCHERS=1 $(BIN)/pytest -rs tests/test_launchers.py $(ARGS)
+	VAE_CLI_LAUNCHERS=1 $(BIN)/pytest -rs tests/integration/test_launchers.py $(ARGS)
 
 lint: .venv/installed-dev  ## formatting, lint and types
 	$(BIN)/ruff format --check .

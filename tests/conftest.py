@@ -44,7 +44,7 @@ def float64():
 SERVER = """
 import json, os, signal, sys, traceback
 import matplotlib.backends.backend_agg, matplotlib.figure, torch.utils.tensorboard, torchvision.datasets
-import vae_cli.data.arrays, vae_cli.data.mnist, vae_cli.data.rectangles, vae_cli.networks, vae_cli.run, vae_cli.publish
+import vae_cli.data.arrays, vae_cli.data.mnist, vae_cli.data.rectangles, vae_cli.models.networks, vae_cli.training.run, vae_cli.evaluation.evaluate
 from vae_cli import cli
 
 signal.signal(signal.SIGALRM, lambda *_: os.kill(child, signal.SIGKILL))

@@ -26,14 +26,14 @@ The reading order, each file importing only from those before it:
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from vae_cli.trained import Trained
+from vae_cli.version import __version__ as __version__
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from vae_cli.evaluation.trained import Trained
 
 
 def load(run_folder: str | Path, checkpoint: str = "best", device: str = "auto") -> "Trained":
-    """The trained model of a run folder: see `vae_cli.trained`."""
-    from vae_cli.trained import load  # torch is imported here, not by `import vae_cli`
+    """The trained model of a run folder: see `vae_cli.evaluation.trained`."""
+    from vae_cli.evaluation.trained import load  # torch is imported here, not by `import vae_cli`
 
     return load(run_folder, checkpoint, device)

@@ -6,12 +6,13 @@ from typing import Any
 import torch
 from hydra.utils import get_object
 
-from vae_cli import networks, schedules
-from vae_cli.accelerate import keep_memory
-from vae_cli.data import Data, check_support
-from vae_cli.errors import UserError, nearest
-from vae_cli.model import VAE
-from vae_cli.state import Experiment, Settings
+from vae_cli.data.dataset import Data, check_support
+from vae_cli.engine.devices import choose_device, keep_memory
+from vae_cli.engine.state import Experiment, Settings
+from vae_cli.errors import UserError, did_you_mean
+from vae_cli.models import networks
+from vae_cli.models.vae import VAE
+from vae_cli.objectives import schedules
 
 
 def build(config: dict[str, Any], loaded: dict[str, Data] | None = None) -> Experiment:
@@ -88,22 +89,6 @@ def load_data(config: dict[str, Any]) -> Data:
     return data
 
 
-def choose_device(name: str) -> torch.device:
-    """auto, cpu, cuda or cuda:N → the device; cuda without CUDA is refused."""
-    if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
-        return torch.device("cpu")
-    if not torch.cuda.is_available():
-        raise UserError(
-            f"device={name}, but this machine or this torch has no CUDA; allowed here are auto, cpu"
-        )
-    device = torch.device("cuda" if name == "auto" else name)
-    if (device.index or 0) >= torch.cuda.device_count():
-        raise UserError(
-            f"device={name} does not exist; this machine has {torch.cuda.device_count()} CUDA devices"
-        )
-    return device
-
-
 def _target(part: dict[str, Any]) -> Any:
     """What `_target_` names: defined where schema.HOMES says, not merely imported there."""
     name = part["_target_"]
@@ -128,7 +113,7 @@ def _make(config: dict[str, Any], group: str, drop: tuple[str, ...] = (), **size
     known = inspect.signature(target).parameters
     for key in keys:
         if key not in known:
-            raise UserError(f"there is no key '{group}.{key}'{nearest(key, known)}")
+            raise UserError(f"there is no key '{group}.{key}'{did_you_mean(key, known)}")
     try:
         return target(**keys, **sizes)
     except (TypeError, ValueError) as error:

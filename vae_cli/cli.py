@@ -12,15 +12,15 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from vae_cli.config import accept_comparison, accept_evaluation, config_folder, prefer_our_options
-from vae_cli.errors import UserError, nearest
-from vae_cli.failures import one_line, reported
-from vae_cli.folders import positional
-from vae_cli.job import job, resume
-from vae_cli.keys import COMPARISON, EVALUATION, RULES
-from vae_cli.roll_call import roll_call
-from vae_cli.search import conclude
-from vae_cli.watch import WATCHES
+from vae_cli.config.arguments import positional
+from vae_cli.config.compose import accept_comparison, accept_evaluation, config_folder, prefer_our_options
+from vae_cli.config.failures import one_line, reported
+from vae_cli.config.keys import COMPARISON, EVALUATION, RULES
+from vae_cli.errors import UserError, did_you_mean
+from vae_cli.sweeps.job import job, resume
+from vae_cli.sweeps.monitor import MONITORS
+from vae_cli.sweeps.search import conclude
+from vae_cli.sweeps.summary import roll_call
 
 HYDRAS = (
     "help hydra-help version cfg resolve package run multirun shell-completion config-path config-name config-dir "
@@ -39,7 +39,7 @@ def train() -> None:
         try:
             _hydra("vae-train", "config", job, RULES, "optimizer.lr=0.001")
         finally:
-            whole = [roll_call(watch.sweep, watch.close()) for watch in WATCHES]
+            whole = [roll_call(watch.sweep, watch.close()) for watch in MONITORS]
             found = conclude()
         if not (all(whole) and found):
             sys.exit(1)
@@ -62,7 +62,7 @@ def _hydra(
     """Let Hydra read the command line; refuse flags that it does not know."""
     for flag in sys.argv[1:]:
         if flag.startswith("--") and flag.partition("=")[0] not in FLAGS:
-            key = nearest(flag.lstrip("-"), rules) or f"; for example {example}"
+            key = did_you_mean(flag.lstrip("-"), rules) or f"; for example {example}"
             print(f"{program}: there is no flag {flag}: keys are written key=value{key}", file=sys.stderr)
             sys.exit(2)
     prefer_our_options()
@@ -98,7 +98,9 @@ def _evaluation(cfg: DictConfig) -> None:
 
     def work() -> None:
         settings = accept_evaluation(cfg)
-        from vae_cli.publish import evaluate  # torch is imported here, after the settings were accepted
+        from vae_cli.evaluation.evaluate import (
+            evaluate,  # torch is imported here, after the settings were accepted
+        )
 
         evaluate(settings, arguments)
 
@@ -110,7 +112,9 @@ def _comparison(cfg: DictConfig) -> None:
 
     def work() -> None:
         settings = accept_comparison(cfg)
-        from vae_cli.comparison import compare  # numpy and matplotlib, after the settings were accepted
+        from vae_cli.comparison.compare import (
+            compare,  # numpy and matplotlib, after the settings were accepted
+        )
 
         compare(settings)
 

@@ -5,14 +5,14 @@ from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """Bad input. Its message names the key or file, the value, what is allowed and the nearest name."""
+    """Bad input. Its message names the key or file, the value, what is allowed and the did_you_mean name."""
 
 
-class Refused(UserError):
+class RunRefused(UserError):
     """The folder stays as it is: it holds what is not to be changed."""
 
 
-class Occupied(Refused):
+class RunLocked(RunRefused):
     """Another process writes the folder."""
 
 
@@ -26,7 +26,7 @@ class Interrupted(KeyboardInterrupt):
     As a KeyboardInterrupt it ends a whole sweep, where an Exception would end one member."""
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
+def did_you_mean(name: str, names: Iterable[str]) -> str:
     """`; did you mean X?` for a likely typo, else nothing."""
     candidates = list(names)
     match = difflib.get_close_matches(name, candidates, n=1, cutoff=0.6)

@@ -3,7 +3,7 @@
 All train on the same 60,000 images of 28×28 (our rectangles, seed 0), in float32, with torch's own number of
 threads. A step is everything from one update to the next:
 
-ours            all of vae_cli.train.Trainer.fit but its journal: the data's order, the gather of uint8, schedules, the
+ours            all of vae_cli.training.trainer.Trainer.fit but its journal: the data's order, the gather of uint8, schedules, the
                 step; parts as vae_cli.build makes them, with runtime=auto, which is `graph` here
 ours, eager     the same with runtime=eager; without a target
 pythae          see pythae_worker.py; in a process of its own that sleeps while others run
@@ -30,12 +30,12 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 from torchvision.datasets import MNIST
 from torchvision.transforms import ToTensor
 
-from vae_cli.accelerate import Eager, Runtime
-from vae_cli.body import Solo
 from vae_cli.build import build
-from vae_cli.config import accept, config_folder
-from vae_cli.data import Data, epoch_order
-from vae_cli.state import Experiment, State
+from vae_cli.config.compose import accept, config_folder
+from vae_cli.data.dataset import Data, epoch_order
+from vae_cli.engine.runtimes import Eager, Runtime
+from vae_cli.engine.state import Experiment, State
+from vae_cli.engine.trainable import SingleRun
 
 HERE = Path(__file__).resolve().parent
 PYTHAE = Path(os.environ.get("VAE_CLI_PYTHAE", HERE.parents[1] / ".venv-pythae/bin/python"))
@@ -73,7 +73,7 @@ def contestants(root: Path, device: str = "cpu") -> dict[str, Block]:
 
 def ours(parts: Experiment, runtime: Runtime) -> Iterator[None]:
     state = State(parts, torch.Generator().manual_seed(0))
-    runner = runtime(Solo(state))
+    runner = runtime(SingleRun(state))
     n, device = len(parts.data.train.images), parts.device
     while True:
         order = epoch_order(n, 0, state.step // parts.steps_per_epoch, device)

@@ -7,7 +7,8 @@ import os
 import time
 from typing import Any
 
-from vae_cli import cli, job
+from vae_cli import cli
+from vae_cli.sweeps import job
 
 
 def main() -> None:
@@ -15,16 +16,16 @@ def main() -> None:
 
     def accept_and_watch(*args: Any) -> Any:
         config = accept(*args)
-        from vae_cli import train  # what vae-train imports next anyway
+        from vae_cli.training import trainer  # what vae-train imports next anyway
 
-        make = train.Steps.__call__
+        make = trainer.Steps.__call__
 
         def first(asked: Any) -> Any:
             make(asked)
             print(f"first step {time.perf_counter()}", flush=True)
             os._exit(0)
 
-        train.Steps.__call__ = first
+        trainer.Steps.__call__ = first
         return config
 
     job.accept = accept_and_watch

@@ -26,12 +26,12 @@ from likelihood import model
 from step import machine, spread
 from torch.profiler import ProfilerActivity, profile
 
-from vae_cli.accelerate import Compile, Eager, Graph, Runtime
-from vae_cli.body import Solo
-from vae_cli.data import Data, Split, epoch_order
-from vae_cli.marginal import log_likelihood, nested_levels
-from vae_cli.packed import Stack
-from vae_cli.state import State
+from vae_cli.data.dataset import Data, Split, epoch_order
+from vae_cli.engine.packed import PackedRuns
+from vae_cli.engine.runtimes import Compile, Eager, Graph, Runtime
+from vae_cli.engine.state import State
+from vae_cli.engine.trainable import SingleRun
+from vae_cli.metrics.likelihood import log_likelihood, nested_levels
 
 TARGETS = {"step, µs": 60, "epoch, ms": 30, "pythae / ours": 50, "16 / 1": 2, "64 / 1": 4, "likelihood, s": 5}
 RUNTIMES: dict[str, Runtime] = {
@@ -51,10 +51,10 @@ def say(what: str, value: float, unit: str, target: str = "", least: bool = Fals
 
 
 def steps(states: list[State], runtime: Runtime) -> Iterator[None]:
-    """Of one run, or of a stack, as vae_cli.train feeds them."""
+    """Of one run, or of a stack, as vae_cli.training.trainer feeds them."""
     parts = states[0].experiment
-    solo = [runtime(Solo(state)) for state in states]
-    runner = solo[0] if len(states) == 1 else runtime(Stack(states))
+    solo = [runtime(SingleRun(state)) for state in states]
+    runner = solo[0] if len(states) == 1 else runtime(PackedRuns(states))
     n = len(parts.data.train.images)
     while True:
         epoch = states[0].step // parts.steps_per_epoch

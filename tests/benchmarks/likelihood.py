@@ -3,7 +3,7 @@
 784-400-20 Gaussian VAE, Bernoulli likelihood, random weights, float32. In rounds, each timing every contestant in
 turn; a ratio is of one round, its median and quartiles over the rounds.
 
-ours      vae_cli.marginal.log_likelihood of 128 images, all five levels, K = 5,000
+ours      vae_cli.metrics.likelihood.log_likelihood of 128 images, all five levels, K = 5,000
 floor     the same decoder's two matrix products into tensors that exist already, and our softplus of the logits: what no
           implementation that decodes each sample avoids
 pythae    Pythae 0.1.2's VAE.get_nll with its default batch of 100 samples, in a process of its own that sleeps while
@@ -20,15 +20,15 @@ import torch
 from contestants import BATCH, CODE, HERE, HIDDEN, PIXELS, PYTHAE
 from step import machine, spread
 
-from vae_cli.accelerate import keep_memory
-from vae_cli.data import Data, Split
-from vae_cli.distributions import softplus
-from vae_cli.evaluate import rows_at_once
-from vae_cli.latents import GaussianLatent
-from vae_cli.likelihoods import BernoulliLikelihood
-from vae_cli.marginal import importance_bounds, log_likelihood, nested_levels
-from vae_cli.model import VAE
-from vae_cli.networks import MLP
+from vae_cli.data.dataset import Data, Split
+from vae_cli.engine.runtimes import keep_memory
+from vae_cli.metrics.bound import rows_at_once
+from vae_cli.metrics.likelihood import importance_bounds, log_likelihood, nested_levels
+from vae_cli.models.distributions import softplus
+from vae_cli.models.latents import GaussianLatent
+from vae_cli.models.likelihoods import BernoulliLikelihood
+from vae_cli.models.networks import MLP
+from vae_cli.models.vae import VAE
 
 ROUNDS, SAMPLES, MANY = 10, 5000, 1_000_000
 TARGETS = {"floor": 2.0, "pythae": 0.1}  # ours / it, at most

@@ -19,18 +19,20 @@ import torch
 from hydra import compose, initialize_config_dir
 from step import machine, spread
 
-from vae_cli import checkpoint, evaluate, pictures, plots
-from vae_cli.body import Solo
 from vae_cli.build import build
-from vae_cli.config import accept, config_folder
-from vae_cli.journal import Journal
-from vae_cli.state import State
-from vae_cli.steps import alone
-from vae_cli.train import Trainer
+from vae_cli.config.compose import accept, config_folder
+from vae_cli.engine.state import State
+from vae_cli.engine.trainable import SingleRun
+from vae_cli.metrics import bound
+from vae_cli.reporting import plots, previews
+from vae_cli.runs import checkpoint
+from vae_cli.training.logger import Journal
+from vae_cli.training.steps import alone
+from vae_cli.training.trainer import Trainer
 
 TARGET = 1.05
-WATCHED = [(evaluate, "bound"), (Journal, "figures"), (Journal, "image"), (Journal, "flush"), (checkpoint, "save"),
-           (plots, "grid"), (pictures, "prior_samples"), (pictures, "observed_and_reconstructed")]  # fmt: skip
+WATCHED = [(bound, "bound"), (Journal, "figures"), (Journal, "image"), (Journal, "flush"), (checkpoint, "save"),
+           (plots, "grid"), (previews, "prior_samples"), (previews, "observed_and_reconstructed")]  # fmt: skip
 spent: Counter[str] = Counter()  # seconds within each, those it calls included
 
 
@@ -58,7 +60,7 @@ class Silent(Trainer):
 def seconds(config: dict[str, Any], kind: type[Trainer]) -> float:
     state = State(build(config), torch.Generator().manual_seed(0))
     with tempfile.TemporaryDirectory() as name:
-        runner = state.experiment.runtime(Solo(state))
+        runner = state.experiment.runtime(SingleRun(state))
         journal = Journal(Path(name), 0, state.experiment.total_steps, progress=True)
         trainer = kind(state, runner, journal, Path(name), lambda: None)
         before, start = spent["bound"], time.perf_counter()

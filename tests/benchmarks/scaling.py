@@ -17,12 +17,12 @@ import torch
 from hydra import compose, initialize_config_dir
 from step import machine
 
-from vae_cli.body import Solo
 from vae_cli.build import build
-from vae_cli.config import accept, config_folder
-from vae_cli.data import Data, epoch_order
-from vae_cli.packed import Stack
-from vae_cli.state import State
+from vae_cli.config.compose import accept, config_folder
+from vae_cli.data.dataset import Data, epoch_order
+from vae_cli.engine.packed import PackedRuns
+from vae_cli.engine.state import State
+from vae_cli.engine.trainable import SingleRun
 
 BASE = ["data=rectangles", "data.height=28", "data.width=28", "data.train_size=60000", "data.validation_size=1000",
         "data.test_size=1000", "epochs=100"]  # fmt: skip
@@ -46,13 +46,13 @@ def point(overrides: list[str], members: int, loaded: dict[str, Data]) -> Block:
             parts = build(accept(compose("config", [*BASE, *overrides, f"seed={seed}"])), loaded)
         states.append(State(parts, torch.Generator(parts.device).manual_seed(seed)))
     parts = states[0].experiment
-    runner = parts.runtime(Solo(states[0]) if members == 1 else Stack(states))
+    runner = parts.runtime(SingleRun(states[0]) if members == 1 else PackedRuns(states))
     n, cuda = len(parts.data.train.images), parts.device.type == "cuda"
 
     def batches() -> Iterator[torch.Tensor]:
         while True:
             order = epoch_order(n, 0, states[0].step // parts.steps_per_epoch, parts.device)
-            yield from parts.runtime(Solo(states[0])).feed(order, lambda: 50)
+            yield from parts.runtime(SingleRun(states[0])).feed(order, lambda: 50)
 
     feed = batches()
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from vae_cli.data import Data, Split
-from vae_cli.errors import UserError, nearest
+from vae_cli.data.dataset import Data, Split
+from vae_cli.errors import UserError, did_you_mean
 
 
 def arrays(path: str, train: str, validation: str, test: str, fractions: list[float], seed: int) -> Data:
@@ -28,7 +28,7 @@ def arrays(path: str, train: str, validation: str, test: str, fractions: list[fl
     else:
         missing = next(name for name in names if name not in found)
         raise UserError(
-            f"data.path={path} has no array {missing!r}; it has {', '.join(found)}{nearest(missing, found)} "
+            f"data.path={path} has no array {missing!r}; it has {', '.join(found)}{did_you_mean(missing, found)} "
             "(name them by data.train, data.validation and data.test, or store one array alone)"
         )
     checked = {name: _numbers(path, name, array) for name, array in images.items()}

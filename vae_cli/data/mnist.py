@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vae_cli.data import Data, Split
+from vae_cli.data.dataset import Data, Split
 from vae_cli.errors import UserError
 
 IDX_FILES = tuple(

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 
-from vae_cli.data import Data, Split
+from vae_cli.data.dataset import Data, Split
 
 
 def rectangles(

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, open_dict
 
 
 class PackedLauncher(Launcher):
-    """Hydra composes each member as for its own launcher; vae_cli.spread then trains all."""
+    """Hydra composes each member as for its own launcher; vae_cli.sweeps.packed.multi_gpu then trains all."""
 
     def __init__(self, max_members: int | None, processes: int | None) -> None:
         self.max_members, self.processes = max_members, processes
@@ -20,7 +20,7 @@ class PackedLauncher(Launcher):
         self.config, self.hydra_context = config, hydra_context
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        from vae_cli.spread import spread  # Hydra imports this file whatever is launched
+        from vae_cli.sweeps.packed.multi_gpu import spread  # Hydra imports this file whatever is launched
 
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
@@ -33,7 +33,7 @@ class PackedLauncher(Launcher):
 
     def _composed(self, number: int, overrides: Sequence[str]) -> JobReturn:
         """A job that has done nothing yet but to become a Member."""
-        from vae_cli.together import Member
+        from vae_cli.sweeps.packed.scheduler import Member
 
         config = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
         with open_dict(config):

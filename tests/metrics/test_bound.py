@@ -1,0 +1,170 @@
+"""Figures on held-out images, against oracles over recorded noise and models built by hand."""
+
+import copy
+import math
+
+import pytest
+import torch
+from torch import Generator, Tensor
+from torch import distributions as oracle
+
+from vae_cli.data.dataset import Data, Split
+from vae_cli.metrics import bound as evaluate
+from vae_cli.models.latents import BernoulliLatent, DeterministicLatent, GaussianLatent, Latent
+from vae_cli.models.likelihoods import BernoulliLikelihood
+from vae_cli.models.networks import MLP
+from vae_cli.models.vae import VAE
+from vae_cli.objectives.elbo import ELBO
+from vae_cli.objectives.estimators import Concrete, Pathwise, Reinforce
+
+pytestmark = pytest.mark.usefixtures("float64")
+
+B, D, K = 3, 6, 2
+
+
+def vae(latent: Latent, hidden: tuple[int, ...] = (7,)) -> VAE:
+    torch.manual_seed(0)
+    network, shape = MLP(hidden, "tanh", "xavier"), (1, 2, 3)
+    encoder, decoder = (
+        network.encoder(shape, latent.encoder_outputs),
+        network.decoder(latent.code_size, shape, 1),
+    )
+    return VAE(encoder, decoder, latent, BernoulliLikelihood())
+
+
+def images(n: int = B) -> Tensor:
+    return torch.rand(n, D, generator=Generator().manual_seed(1)).round()
+
+
+def data_of(x: Tensor, scale: float = 1.0) -> tuple[Data, Split]:
+    split = Split(x)
+    return Data(split, split, split, (1, 2, 3), scale), split
+
+
+class TracedGradient:
+    """A latent that keeps all the noise it has drawn."""
+
+    def __init__(self, latent: Latent) -> None:
+        self.latent, self.drawn = latent, []
+
+    def __getattr__(self, name: str):
+        return getattr(self.latent, name)
+
+    def noise(self, *arguments) -> Tensor:
+        self.drawn.append(self.latent.noise(*arguments))
+        return self.drawn[-1]
+
+
+def seeded(seed: int = 0) -> Generator:
+    return Generator().manual_seed(seed)
+
+
+def posterior_and_prior(model: VAE, x: Tensor) -> tuple[oracle.Distribution, oracle.Distribution]:
+    h = model.encoder(x)
+    if model.latent.encoder_outputs == K:
+        return oracle.Bernoulli(logits=h), oracle.Bernoulli(logits=0 * h)
+    mean, log_std = h.chunk(2, -1)
+    return oracle.Normal(mean, log_std.exp()), oracle.Normal(0 * mean, 1.0)
+
+
+# Bounds.
+
+
+@pytest.mark.parametrize("latent", [GaussianLatent(K), BernoulliLatent(K)], ids=["gaussian", "bernoulli"])
+@pytest.mark.parametrize("rows", [1, 16, 10**6])
+def test_bound_is_the_mean_over_images_of_its_own_terms_however_it_is_chunked(monkeypatch, latent, rows):
+    """elbo = −(rate + distortion), by oracles over the very noise that was drawn; stored grey levels are scaled."""
+    monkeypatch.setattr(evaluate, "DECODED_ROWS", rows)
+    model, x, samples = vae(latent), images(9), 4
+    model.latent = recorded = TracedGradient(latent)
+    data, split = data_of((255 * x).to(torch.uint8), 1 / 255)
+    figures = evaluate.bound(model, data, split, samples)
+    assert len(recorded.drawn) == {1: 9, 16: 3, 10**6: 1}[rows]
+    q, prior, noise = *posterior_and_prior(model, x), torch.cat(recorded.drawn, 1)
+    rate = oracle.kl_divergence(q, prior).detach()
+    decoded = oracle.Bernoulli(logits=model.decoder(model.encode(x).sample(noise)))
+    elbo = (decoded.log_prob(x).sum(-1).mean(0) - rate.sum(-1)).detach()
+    assert figures["elbo"] == pytest.approx(elbo.mean().item())
+    assert figures["elbo"] == pytest.approx(-(figures["rate"] + figures["distortion"]))
+    assert figures["elbo_standard_error"] == pytest.approx(elbo.std().item() / 3)
+    assert figures["rate_per_unit"] == pytest.approx(rate.mean(0).tolist())
+    assert figures["rate"] == pytest.approx(sum(figures["rate_per_unit"]))
+
+
+def test_active_units_are_those_whose_mean_varies_by_more_than_a_hundredth():
+    """Images are all 0 or all 1, half each, and unit k's mean is ± a_k: a variance of exactly a_k²."""
+    model = vae(GaussianLatent(4), hidden=())
+    spread = torch.tensor([0.0, 0.0995, 0.1005, 2.0])
+    with torch.no_grad():
+        model.encoder[0].weight.zero_()
+        model.encoder[0].weight[:4, 0] = 2 * spread
+        model.encoder[0].bias.copy_(torch.cat([-spread, torch.ones(4)]))
+    x = torch.tensor([0.0, 1.0])[:, None].expand(2, D)
+    assert evaluate.bound(model, *data_of(x))["active_units"] == 2
+    assert evaluate.bound(model, *data_of(x[:1]))["active_units"] == 0
+
+
+def test_standard_error_is_of_the_mean_and_unknown_for_one_value():
+    values = torch.tensor([1.0, 2.0, 4.0, 9.0])
+    assert evaluate.standard_error(values) == pytest.approx(math.sqrt(38 / 3 / 4))  # Σ (v − 4)² = 38
+    assert math.isnan(evaluate.standard_error(values[:1]))
+
+
+def test_figures_use_their_own_generator():
+    """The same at each call, another for another seed, and nothing is taken from torch's own."""
+    model, (data, split) = vae(BernoulliLatent(K)), data_of(images())
+    before = torch.get_rng_state()
+    first, again, other = (evaluate.bound(model, data, split, 2, seed=s) for s in (0, 0, 1))
+    assert first == again != other
+    assert torch.equal(before, torch.get_rng_state())
+
+
+# The variance of the encoder's gradient.
+
+
+@pytest.mark.parametrize(
+    ("latent", "estimator"),
+    [
+        (GaussianLatent(K), Pathwise()),
+        (BernoulliLatent(K), Concrete()),
+        (BernoulliLatent(K), Reinforce("leave_one_out", 0.9)),
+    ],
+    ids=["pathwise", "concrete", "reinforce"],
+)
+def test_gradient_variance_is_the_sample_variance_of_stacked_gradients(latent, estimator):
+    """Σ of the unbiased variance of 5 gradients of the batch's mean loss; |mean|² less what noise adds to it."""
+    model, x, objective = vae(latent), images(), ELBO(estimator)
+    figures = evaluate.gradient_variance(model, objective, x, 5, 2, 0.7, 0.5)
+    generator, gradients = seeded(), []
+    for _ in range(5):
+        loss = objective(model, x, x, model.latent.noise((2, B), generator, x), 0.7, 0.5).loss.mean()
+        found = torch.autograd.grad(loss, list(model.encoder.parameters()))
+        gradients.append(torch.cat([g.flatten() for g in found]))
+    stacked = torch.stack(gradients)
+    variance = stacked.var(0).sum().item()
+    assert variance > 1e-6
+    assert figures["gradient_variance"] == pytest.approx(variance)
+    assert figures["gradient_square"] == pytest.approx(stacked.mean(0).square().sum().item() - variance / 5)
+
+
+def test_gradient_variance_is_zero_without_noise():
+    figures = evaluate.gradient_variance(
+        vae(DeterministicLatent(K)), ELBO(Pathwise()), images(), 4, 1, 1.0, 1.0
+    )
+    assert figures["gradient_square"] > 1e-6
+    assert abs(figures["gradient_variance"]) < 1e-12 * figures["gradient_square"]
+
+
+def test_gradient_variance_leaves_the_objective_the_model_and_the_generator_as_they_were():
+    """A moving average moves in a copy only, and the copy starts where training left it."""
+    model, x, objective = vae(BernoulliLatent(K)), images(), ELBO(Reinforce("moving_average", 0.9))
+    fresh = evaluate.gradient_variance(model, objective, x, 4, 1, 1.0, 1.0)
+    assert objective.estimator.weight == 0
+    objective(model, x, x, model.latent.noise((1, B), seeded(), x))
+    buffers, random = copy.deepcopy(objective.state_dict()), torch.get_rng_state()
+    trained = evaluate.gradient_variance(model, objective, x, 4, 1, 1.0, 1.0)
+    for name, value in objective.state_dict().items():
+        assert torch.equal(value, buffers[name])
+    assert buffers["estimator.weight"] > 0 and trained != fresh
+    assert all(p.grad is None for p in model.parameters())
+    assert torch.equal(random, torch.get_rng_state())

@@ -1,0 +1,163 @@
+"""One process at a time, one configuration for good: whose folder a run folder is."""
+
+import errno
+import fcntl
+import json
+import os
+import platform
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from vae_cli.errors import RunLocked, RunRefused
+from vae_cli.runs import lock
+
+HERE = platform.node()
+
+
+def dead_process() -> int:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def leave_lock(folder: Path, owner: str, age: float = 0.0) -> Path:
+    lock = folder / ".lock"
+    lock.write_text(owner)
+    os.utime(lock, (time.time() - age,) * 2)
+    return lock
+
+
+@pytest.fixture
+def without_kernel_locks(monkeypatch):
+    """As on a shared file system that has none."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr(lock, "STALE", 0.3)
+    monkeypatch.setattr(lock, "HEARTBEAT", 0.05)
+
+
+def test_a_lock_says_who_holds_it_and_is_empty_afterwards(tmp_path):
+    with lock.locked(tmp_path / "run"):
+        assert lock.owner(tmp_path / "run") == f"pid {os.getpid()} on {HERE}"
+        assert lock.is_held(tmp_path / "run")
+    assert lock.owner(tmp_path / "run") is None and not lock.is_held(tmp_path / "run")
+
+
+def test_a_folder_in_use_is_refused_while_it_is(tmp_path):
+    refused = pytest.raises(RunLocked, match=rf"another process \(pid {os.getpid()} on")
+    with lock.locked(tmp_path), refused, lock.locked(tmp_path):
+        pass
+    with lock.locked(tmp_path):
+        pass
+
+
+def test_the_lock_of_a_dead_process_of_this_host_is_taken_over_at_once(tmp_path):
+    leave_lock(tmp_path, f"pid {dead_process()} on {HERE}")
+    assert not lock.is_held(tmp_path)
+    with lock.locked(tmp_path):
+        assert str(os.getpid()) in (tmp_path / ".lock").read_text()
+
+
+@pytest.mark.usefixtures("without_kernel_locks")
+def test_without_kernel_locks_a_living_process_is_refused_and_a_dead_one_is_not(tmp_path):
+    leave_lock(tmp_path, f"pid {os.getppid()} on {HERE}")
+    with pytest.raises(RunLocked), lock.locked(tmp_path):
+        pass
+    leave_lock(tmp_path, f"pid {dead_process()} on {HERE}")
+    with lock.locked(tmp_path):
+        pass
+
+
+def test_another_hosts_old_lock_is_taken_over_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("waited"))
+    leave_lock(tmp_path, "pid 1 on elsewhere", age=lock.STALE + 1)
+    with lock.locked(tmp_path):
+        pass
+
+
+@pytest.mark.usefixtures("impatient")
+def test_another_hosts_young_lock_is_taken_over_once_it_was_silent_for_long_enough(tmp_path):
+    leave_lock(tmp_path, "pid 1 on elsewhere")
+    before = time.monotonic()
+    with lock.locked(tmp_path):
+        assert time.monotonic() - before >= lock.STALE
+
+
+@pytest.mark.usefixtures("impatient", "without_kernel_locks")
+def test_a_living_process_of_another_host_is_refused(tmp_path, monkeypatch):
+    """What holds it, heartbeats included, is the code under test."""
+    held, ended = threading.Event(), threading.Event()
+
+    def elsewhere() -> None:
+        with lock.locked(tmp_path):
+            (tmp_path / ".lock").write_text("pid 1 on elsewhere")
+            held.set()
+            ended.wait(20)
+
+    holder = threading.Thread(target=elsewhere)
+    holder.start()
+    try:
+        assert held.wait(20)
+        with pytest.raises(RunLocked, match="pid 1 on elsewhere"), lock.locked(tmp_path):
+            pass
+    finally:
+        ended.set()
+        holder.join()
+
+
+CFG = {"epochs": 3, "seed": 0, "latent": {"name": "gaussian", "code_size": 2}, "fail_fast": False}
+
+
+def trained(folder: Path) -> Path:
+    folder.mkdir()
+    lock.record(folder, OmegaConf.create(CFG), {"job": {"name": "vae-train"}}, ["seed=0"])
+    (folder / "checkpoints").mkdir()
+    (folder / "checkpoints/best.pt").touch()
+    return folder
+
+
+@pytest.mark.parametrize(
+    "change", [{"seed": 1}, {"latent": {"name": "gaussian", "code_size": 3}}, {"new": 1}]
+)
+def test_another_configuration_of_a_trained_folder_is_refused(tmp_path, change):
+    with pytest.raises(RunRefused, match="another configuration: "):
+        lock.refuse_another(trained(tmp_path / "run"), OmegaConf.create(CFG | change))
+
+
+@pytest.mark.parametrize("change", [{}, {"epochs": 9}, {"fail_fast": True}])
+def test_what_may_change_from_call_to_call_is_not_refused(tmp_path, change):
+    lock.refuse_another(trained(tmp_path / "run"), OmegaConf.create(CFG | change))
+
+
+def test_a_folder_without_a_checkpoint_is_anybodys(tmp_path):
+    folder = trained(tmp_path / "run")
+    (folder / "checkpoints/best.pt").unlink()
+    lock.refuse_another(folder, OmegaConf.create(CFG | {"seed": 1}))
+
+
+def test_what_is_recorded_is_what_hydra_would_write(tmp_path):
+    hydra = trained(tmp_path / "run") / ".hydra"
+    assert OmegaConf.load(hydra / "config.yaml") == CFG
+    assert OmegaConf.load(hydra / "overrides.yaml") == ["seed=0"]
+    assert OmegaConf.load(hydra / "hydra.yaml") == {"hydra": {"job": {"name": "vae-train"}}}
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", json.dumps({"status": "failed"}), json.dumps({"status": "interrupted"})]
+)
+def test_what_did_not_finish_has_not_finished(tmp_path, content):
+    (tmp_path / "summary.json").write_text(content)
+    assert lock.finished(tmp_path, 1) is None

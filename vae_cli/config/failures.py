@@ -1,0 +1,102 @@
+"""Every failure as one line on stderr and an exit status; what to say of errors that Hydra and others raise."""
+
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable
+from typing import TypeVar
+
+from hydra.errors import (
+    ConfigCompositionException,
+    HydraException,
+    MissingConfigException,
+    OverrideParseException,
+)
+from omegaconf.errors import OmegaConfBaseException
+
+from vae_cli.config.keys import COMPARISON, EVALUATION, GROUPS, RULES
+from vae_cli.errors import Diverged, UserError, did_you_mean
+
+NAMES = {
+    "vae-train": [*GROUPS, "experiment", *RULES],
+    "vae-eval": list(EVALUATION),
+    "vae-compare": list(COMPARISON),
+}
+TRACEBACKS = os.environ.get("HYDRA_FULL_ERROR") == "1"  # what the user asked for, before we set it
+EXTRAS = {
+    "hydra/launcher=joblib": "joblib",
+    "hydra/launcher=submitit_slurm": "slurm",
+    "hydra/launcher=submitit_local": "slurm",
+    "hydra/launcher=ray": "ray",
+    "hydra/sweeper=optuna": "optuna",
+}
+# what launchers raise, by name: they need not be installed
+GAVE_UP = ("TerminatedWorkerError", "WorkerCrashedError", "UncompletedJobError", "FailedJobError")
+NO_TRIAL = ("No trials are completed yet.", "Record does not exist.")  # Optuna, asked for a search's best
+T = TypeVar("T")
+
+
+def reported(program: str, work: Callable[[], T]) -> T:
+    """Run; turn every failure into one line on stderr and an exit status: 2 bad input, 1 failed or diverged,
+    130 interrupted. HYDRA_FULL_ERROR=1 shows tracebacks instead."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing
+    try:
+        return work()
+    except KeyboardInterrupt as error:
+        print(f"{program}: {error or 'interrupted'}", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        if TRACEBACKS:
+            raise
+        message = one_line(error, program)
+        if message is None:
+            traceback.print_exc()
+            print(
+                f"{program}: {type(error).__name__}: {error} (this is a fault of vae-cli, please report it)",
+                file=sys.stderr,
+            )
+            sys.exit(1)
+        print(f"{program}: {message}", file=sys.stderr)
+        bad_input = isinstance(error, UserError | HydraException | OmegaConfBaseException | ValueError)
+        sys.exit(2 if bad_input and str(error) not in NO_TRIAL else 1)
+
+
+def one_line(error: Exception, program: str = "vae-train") -> str | None:
+    """What to say of an error that has its cause outside this program; None for one that has not."""
+    if isinstance(error, MissingConfigException) and error.options is not None:
+        group, _, option = str(error.missing_cfg_file).rpartition("/")
+        options = list(error.options)
+        if group == "hydra/sweeper/sampler" and not options:  # what our hydra/sweeper=optuna builds on
+            group, option = "hydra/sweeper", "optuna"
+        if f"{group}={option}" in EXTRAS:
+            return needs_an_extra(f"{group}={option}")
+        return (
+            f"there is no {group}={option}; allowed are {', '.join(options)}{did_you_mean(option, options)}"
+        )
+    if found := re.search(r"An item is already at '([^']+)'", str(error)):
+        return f"{found[1]} exists: write it without the leading +"
+    if isinstance(error, ConfigCompositionException) and (
+        found := re.search(r"override '([^']+)'", str(error))
+    ):
+        key = found[1].split("@")[0]
+        where = f"; {program} --cfg hydra shows Hydra's keys" if key.startswith("hydra.") else ""
+        return f"there is no key or group {key!r}{did_you_mean(key, NAMES[program]) or where}"
+    if isinstance(error, ValueError) and str(error).startswith("Config group override"):
+        return "a group takes the name of one of its options: group=OPTION"
+    if isinstance(error, ValueError) and str(error) in NO_TRIAL:
+        return "no trial of the search has come to a figure; the members' train.log say why"
+    if isinstance(error, OverrideParseException):
+        return f"cannot read {error.override!r}: write key=value, and quote a value with special characters: key='…'"
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        return " ".join(f"{error} {error.__cause__ or ''}".split())
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
+    if type(error).__name__ in GAVE_UP:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()[:200]
+        return f"the launcher gave up: {reason}; the same command goes on with what is unfinished"
+    return str(error) if isinstance(error, UserError | Diverged) else None
+
+
+def needs_an_extra(option: str) -> str:
+    return f"{option} needs an extra: pip install 'vae-cli[{EXTRAS[option]}]'"

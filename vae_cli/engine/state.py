@@ -1,0 +1,204 @@
+"""What changes while training, and the step that changes it: a function of (state, images)."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Generator, Tensor
+from torch.nn.utils import clip_grad_norm_, get_total_norm
+
+from vae_cli.data.corruption import Corruption
+from vae_cli.data.dataset import Data
+from vae_cli.engine.learning_rate import Decay, learning_rate_factor
+from vae_cli.models.vae import VAE
+from vae_cli.objectives.elbo import ELBO, Terms
+from vae_cli.objectives.schedules import Beta, Temperature
+
+if TYPE_CHECKING:
+    from vae_cli.engine.runtimes import Runtime
+
+ROW = ("loss", "rate", "distortion")  # what a step reports, in this order
+CARRIED = ("step", "seconds", "examples", "best", "stale", "epoch_sums")  # a State's plain values
+
+
+class Settings(NamedTuple):
+    """The plain numbers of a run; configs/config.yaml says what each means."""
+
+    seed: int
+    epochs: int
+    batch_size: int
+    samples: int
+    learning_rate: float
+    gradient_clip_norm: float | None
+    log_every: int
+    validate_every: int
+    checkpoint_minutes: float
+    checkpoint_epochs: int | None
+    patience: int | None
+    gradient_draws: int
+    nll_samples: int
+
+
+class StepSchedule(NamedTuple):
+    """What the schedules set for one step: numbers, or tensors where they must not be written into a program; one of
+    each member for a stack."""
+
+    learning_rate: Any
+    beta: Any
+    temperature: Any
+
+
+class Experiment(NamedTuple):
+    """All parts of a run, built."""
+
+    data: Data
+    model: VAE
+    objective: ELBO
+    optimizer: torch.optim.Optimizer
+    decay: Decay
+    beta: Beta
+    temperature: Temperature
+    corruption: Corruption
+    runtime: "Runtime"
+    settings: Settings
+    config: dict[str, Any]
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return math.ceil(len(self.data.train.images) / self.settings.batch_size)
+
+    @property
+    def total_steps(self) -> int:
+        return self.settings.epochs * self.steps_per_epoch
+
+    def dials(self, step: int) -> StepSchedule:
+        factor = learning_rate_factor(self.decay, step, self.total_steps)
+        return StepSchedule(self.settings.learning_rate * factor, self.beta(step), self.temperature(step))
+
+
+@dataclass
+class State:
+    """Everything that changes while training; a checkpoint holds all of it."""
+
+    experiment: Experiment
+    generator: Generator  # of every draw in a step: data, corruption, code
+    step: int = 0
+    seconds: float = 0.0  # of training, without validation
+    examples: int = 0
+    best: float = -math.inf  # validation elbo
+    stale: int = 0  # validations since the best
+    # [steps, 3] each, of the steps since the last log line, on the device
+    rows: list[Tensor] = field(default_factory=list)
+    # of the last step, where it is clipped
+    gradient_norm: Tensor = field(default_factory=lambda: torch.zeros(()))
+    epoch_sums: list[float] = field(default_factory=lambda: [0.0] * (len(ROW) + 1))
+
+    def state_dict(self) -> dict[str, Any]:
+        parts = self.experiment
+        return {
+            "model": parts.model.state_dict(),
+            "objective": parts.objective.state_dict(),
+            "optimizer": parts.optimizer.state_dict(),
+            "generator": self.generator.get_state(),
+            "rows": torch.cat(self.rows) if self.rows else torch.empty(0, len(ROW)),
+            "data": {
+                "shape": list(parts.data.shape),
+                "scale": parts.data.scale,
+            },  # what `vae_cli.load` must know
+            **{name: getattr(self, name) for name in CARRIED},
+        }
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        parts = self.experiment
+        parts.model.load_state_dict(saved["model"])
+        parts.objective.load_state_dict(saved["objective"])
+        parts.optimizer.load_state_dict(saved["optimizer"])
+        self.generator.set_state(saved["generator"])
+        self.rows = [saved["rows"].to(parts.device)] if len(saved["rows"]) else []
+        for name in CARRIED:
+            setattr(self, name, saved[name])
+
+
+class StepInputs(NamedTuple):
+    """All that is random in a step: what the encoder sees [B, D], the target x [B, D], the code's noise [S, B, K]."""
+
+    inputs: Tensor
+    x: Tensor
+    noise: Tensor
+
+
+def draw(state: State, images: Tensor) -> StepInputs:
+    """For one step on stored `images` [B, D], from the state's generator."""
+    parts = state.experiment
+    like = next(parts.model.parameters())
+    x = parts.data.targets(images, state.generator, like.dtype)
+    inputs = parts.corruption(x, state.generator)
+    return StepInputs(
+        inputs, x, parts.model.latent.noise((parts.settings.samples, len(x)), state.generator, like)
+    )
+
+
+def row(terms: Terms) -> Tensor:
+    """The batch's means in ROW's order."""
+    loss = terms.loss.detach().expand_as(terms.rate)
+    return torch.stack([loss, terms.rate, terms.distortion]).mean(-1)
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float | Tensor) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def differentiate(parts: Experiment, draws: StepInputs, dials: StepSchedule) -> Tensor:
+    """The gradient of the batch's mean loss, into the parameters; the row."""
+    terms = parts.objective(parts.model, *draws, dials.beta, dials.temperature)
+    parts.optimizer.zero_grad()
+    terms.loss.mean().backward()
+    return row(terms)
+
+
+Differentiate = Callable[[Experiment, StepInputs, StepSchedule], Tensor]
+
+
+def update(
+    state: State, images: Tensor, dials: StepSchedule, differentiate: Differentiate = differentiate
+) -> Tensor:
+    """One update on stored `images` [B, D]; its row. Nothing here counts, waits for the device or asks what a tensor
+    holds: what can be done to tensors alone can be captured, and done again."""
+    parts = state.experiment
+    set_learning_rate(parts.optimizer, dials.learning_rate)
+    means = differentiate(parts, draw(state, images), dials)
+    clip(state)
+    parts.optimizer.step()
+    return means
+
+
+def train_step(state: State, images: Tensor, differentiate: Differentiate = differentiate) -> Tensor:
+    """The state's next step, and its count."""
+    means = update(state, images, state.experiment.dials(state.step), differentiate)
+    state.step += 1
+    return means
+
+
+def clip(state: State) -> None:
+    if (most := state.experiment.settings.gradient_clip_norm) is not None:
+        state.gradient_norm = clip_grad_norm_(state.experiment.model.parameters(), most)
+
+
+def means(sums: list[float]) -> dict[str, float]:
+    """Sums over examples in ROW's order, and their number → means, with the elbo that they make."""
+    terms = {name: total / sums[-1] for name, total in zip(ROW, sums[:-1], strict=True)}
+    return {"loss": terms["loss"], "elbo": -(terms["rate"] + terms["distortion"]), **terms}
+
+
+def gradient_norm(state: State) -> Tensor:
+    """Over all parameters, of the last step's gradient, before it was clipped."""
+    if state.experiment.settings.gradient_clip_norm is not None:
+        return state.gradient_norm
+    return get_total_norm([p.grad for p in state.experiment.model.parameters() if p.grad is not None])

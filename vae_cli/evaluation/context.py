@@ -1,0 +1,54 @@
+"""What the pictures of an evaluation are made from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Generator, Tensor
+
+from vae_cli.data.dataset import Data
+from vae_cli.metrics.codes import Bits
+from vae_cli.models.latents import Posterior
+from vae_cli.models.vae import VAE
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A trained model beside its data, and what is asked of it."""
+
+    vae: VAE
+    data: Data
+    metrics: Sequence[dict[str, Any]] = ()  # of metrics.jsonl
+    pairs: Sequence[tuple[int, int]] = ()  # test images between which to walk
+    anomaly: str | None = None
+
+    @property
+    def like(self) -> Tensor:
+        return next(self.vae.parameters())
+
+    @property
+    def labels(self) -> Tensor | None:
+        return self.data.test.labels
+
+    def images(self, indices: Tensor) -> Tensor:
+        """Test images [n, D]."""
+        chosen = self.data.test.images[indices.to(self.data.test.images.device)]
+        return self.data.pixels(chosen.to(self.like.device), self.like.dtype)
+
+    def generator(self) -> Generator:
+        return Generator(self.like.device).manual_seed(0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class View(Subject):
+    """What was measured on its N test images, as far as pictures show it."""
+
+    q: Posterior  # [N, K]
+    rates: Tensor  # [K], nats
+    active: Tensor  # [K], whether a unit is active
+    scores: Tensor  # [N], log p(x); of a plain auto-encoder, log p(x|z)
+    score_name: str
+    levels: dict[int, float] = field(default_factory=dict)  # number of samples → bound
+    exact: float | None = None  # mean log p(x), enumerated
+    bits: Bits | None = None
+    anomaly_scores: Tensor | None = None  # log p(x), [M]

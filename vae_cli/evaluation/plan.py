@@ -1,0 +1,152 @@
+"""One evaluation up to its figures: read the run, refuse what cannot be done, measure."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vae_cli.build import load_data
+from vae_cli.data.dataset import Data, is_binary
+from vae_cli.errors import UserError
+from vae_cli.evaluation import anomalies, measurements, trained
+from vae_cli.evaluation.context import Subject, View
+from vae_cli.evaluation.gallery import requested
+from vae_cli.evaluation.measurements import Figures
+from vae_cli.evaluation.trained import Trained
+from vae_cli.metrics.likelihood import ENUMERABLE_UNITS, posterior
+from vae_cli.training.console import CROSS_ENTROPY
+
+Settings = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Study:
+    """What `vae-eval` was asked for, of a run that can give it."""
+
+    settings: Settings
+    folder: Path
+    trained: Trained
+    checkpoint: str
+    status: str
+    notices: list[str]
+    subject: Subject
+    anomalies: Data | None
+    exact: bool
+    probe: bool
+    pictures: list[str]
+
+
+def study(settings: Settings) -> Study:
+    """Read the run and its data. Raises UserError for all that can be refused; nothing has been written then."""
+    folder = Path(settings["run"]).expanduser()
+    model, checkpoint, status, notices = _model(folder, settings)
+    config = _data_config(settings, model)
+    data = _limited(load_data(config), settings)
+    if data.shape != model.shape:
+        raise UserError(
+            f"run={folder}: its data now has images of {data.shape}, it was trained on {model.shape}"
+        )
+    if model.vae.likelihood.is_discrete and not is_binary(data):
+        notices.append(CROSS_ENTROPY)
+    for i in (i for pair in settings["interpolate"] for i in pair):
+        if i >= len(data.test.images):
+            raise UserError(
+                f"interpolate: there is no test image {i}; allowed are 0 to {len(data.test.images) - 1}"
+            )
+    latent, name = model.vae.latent, model.config["latent"]["name"]
+    for what in ("samples", "anomaly"):
+        if settings[what] and not latent.has_density:
+            raise UserError(
+                f"{what}={settings[what]} needs latent=gaussian or latent=bernoulli; this run has latent={name}"
+            )
+    exact = _wanted(
+        settings, "exact", latent.is_binary and latent.code_size <= ENUMERABLE_UNITS,
+        f"latent=bernoulli with at most {ENUMERABLE_UNITS} units; this run has latent={name} with {latent.code_size}",
+    )  # fmt: skip
+    labels = data.train.labels
+    probe = _wanted(
+        settings,
+        "probe",
+        labels is not None and len(labels.unique()) > 1,
+        "labelled data; those of this run have no classes",
+    )
+    device = next(model.vae.parameters()).device
+    other = None
+    if settings["anomaly"]:
+        other = _limited(anomalies.load(settings["anomaly"], model, config), settings).to(device, "auto")
+        if model.vae.likelihood.is_discrete and is_binary(data) and not is_binary(other):
+            notices.append(
+                f"anomaly={settings['anomaly']} has grey pixels, the run is black and white: one look tells them apart"
+            )
+    subject = Subject(
+        model.vae, data.to(device, "auto"), _metrics(folder), settings["interpolate"], settings["anomaly"]
+    )
+    pictures = requested(None if settings["pictures"] == "auto" else settings["pictures"], subject)
+    return Study(settings, folder, model, checkpoint, status, notices, subject, other, exact, probe, pictures)
+
+
+def _model(folder: Path, settings: Settings) -> tuple[Trained, str, str, list[str]]:
+    """The model, its checkpoint's name, the run's status, and notices where they are not what one expects."""
+    summary = folder / "summary.json"
+    try:
+        status = json.loads(summary.read_text())["status"] if summary.exists() else "unfinished"
+    except (ValueError, KeyError, TypeError):
+        status = "unreadable"
+    name, notices = settings["checkpoint"], []
+    if (
+        name == "best"
+        and not (folder / "checkpoints/best.pt").exists()
+        and (folder / "checkpoints/last.pt").exists()
+    ):
+        name = "last"
+        notices.append("the run has no best checkpoint yet: this is its last one")
+    model = trained.load(folder, name, settings["device"])
+    if status != "finished":
+        notices.append(f"the run is {status}: this is its {name} checkpoint, of step {model.step:,}")
+    return model, name, status, notices
+
+
+def _data_config(settings: Settings, model: Trained) -> dict[str, Any]:
+    """The run's data configuration, with where its files lie now."""
+    given = {key: value for key, value in settings["data"].items() if value is not None}
+    config: dict[str, Any] = model.config["data"]
+    for key in given:
+        if key not in config:
+            raise UserError(f"data.{key}: this run has data={config['name']}, which has no such key")
+    return config | given
+
+
+def _limited(data: Data, settings: Settings) -> Data:
+    n = settings["test_images"]
+    return data if n is None else data._replace(test=data.test.take(n))
+
+
+def _wanted(settings: Settings, key: str, possible: bool, needs: str) -> bool:
+    if settings[key] is True and not possible:
+        raise UserError(f"{key}=true needs {needs}")
+    return bool(settings[key]) and possible
+
+
+def _metrics(folder: Path) -> list[dict[str, Any]]:
+    """metrics.jsonl, without a line that a killed run left half-written."""
+    file = folder / "metrics.jsonl"
+    lines = file.read_text().splitlines() if file.exists() else []
+    return [json.loads(line) for line in lines if line.endswith("}")]
+
+
+def measured(of: Study) -> tuple[Figures, View]:
+    """Every figure that the study asks for, and what the pictures show of them."""
+    subject, settings, seed = of.subject, of.settings, of.settings["seed"]
+    q = posterior(subject.vae, subject.data, subject.data.test)
+    figures, shown = measurements.likelihood(subject, settings["nll_samples"], of.exact, seed)
+    if subject.vae.latent.has_density:
+        more, shown["bits"] = measurements.code(subject, q, seed)
+        figures |= more
+    if of.probe:
+        figures |= measurements.usefulness(subject, settings["probe_images"], settings["classifier_epochs"])
+    if of.anomalies is not None:
+        more, shown["anomaly_scores"] = measurements.anomaly(
+            subject, of.anomalies, shown["scores"], settings["nll_samples"], seed
+        )
+        figures |= more
+    return figures, View(**vars(subject), q=q, **shown)

@@ -1,0 +1,114 @@
+"""A trained model in Python, with images in their own shape: `vae_cli.load(run_folder)`."""
+
+import math
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from vae_cli.build import build_model
+from vae_cli.config.compose import accept, saved_config
+from vae_cli.engine.devices import choose_device
+from vae_cli.errors import UserError
+from vae_cli.metrics.likelihood import importance_bounds
+from vae_cli.models.latents import Posterior
+from vae_cli.models.vae import VAE
+from vae_cli.runs import checkpoint as checkpoints
+
+Images = Tensor | np.ndarray
+
+
+class Trained(NamedTuple):
+    """Images go in as [N, C, H, W], [N, H, W] or [N, D]: floating in the units of the training data (grey in
+    [0, 1]), or as the data set stores them (uint8 grey levels 0…255, or 0 and 1 where the data is black and white).
+    They come out as [N, C, H, W] on the model's device. No method keeps gradients; `vae` is the module for more.
+
+    Methods raise ValueError for images or codes of another size.
+    """
+
+    vae: VAE
+    shape: tuple[int, int, int]  # channels, height, width
+    scale: float  # of stored images: x = images × scale
+    step: int  # of the checkpoint
+    config: dict[str, Any]
+
+    @torch.no_grad()
+    def encode(self, images: Images) -> Posterior:
+        """q(z|x) over codes [N, K]: `.mean`, `.mode` (hard bits where codes are binary), `.sample(noise)`,
+        `.log_prob(codes)`; its fields are mean and log_std, logits, or value."""
+        return self.vae.encode(self._vectors(images))
+
+    @torch.no_grad()
+    def decode(self, codes: Images) -> Tensor:
+        """The mean image of p(x|z) of each code [N, K]."""
+        z = _tensor(codes).to(next(self.vae.parameters()))
+        if z.shape[-1] != self.vae.latent.code_size:
+            raise ValueError(f"codes have {z.shape[-1]} units, the model has {self.vae.latent.code_size}")
+        return self.vae.generate(z).unflatten(-1, self.shape)
+
+    def reconstruct(self, images: Images) -> Tensor:
+        """The mean image of each image's most probable code."""
+        return self.decode(self.encode(images).mode)
+
+    def sample(self, n: int, seed: int = 0) -> Tensor:
+        """The mean images of n codes from the prior: `decode(prior_codes(n, seed))`."""
+        return self.decode(self.prior_codes(n, seed))
+
+    def prior_codes(self, n: int, seed: int = 0) -> Tensor:
+        """n codes [n, K] from p(z). Raises ValueError for a plain auto-encoder, which has no prior."""
+        if not self.vae.latent.has_density:
+            raise ValueError("latent=deterministic has no prior to sample from")
+        like = next(self.vae.parameters())
+        noise = self.vae.latent.noise((n,), Generator(like.device).manual_seed(seed), like)
+        return self.vae.latent.prior(like).sample(noise)
+
+    @torch.no_grad()
+    def log_likelihood(self, images: Images, samples: int = 100, seed: int = 0) -> Tensor:
+        """Importance-sampled log p(x) in nats, [N]; see `vae_cli.metrics.likelihood.importance_bounds`."""
+        if not self.vae.latent.has_density:
+            raise ValueError("latent=deterministic has no likelihood")
+        x = self._vectors(images)
+        generator = Generator(x.device).manual_seed(seed)
+        return torch.cat(
+            [importance_bounds(self.vae, part, (samples,), generator)[0] for part in x.split(128)]
+        )
+
+    def _vectors(self, images: Images) -> Tensor:
+        stored = _tensor(images)
+        channels, height, width = self.shape
+        allowed = [self.shape, (math.prod(self.shape),)] + ([(height, width)] if channels == 1 else [])
+        if tuple(stored.shape[1:]) not in allowed:
+            names = " or ".join(str(["N", *shape]).replace("'", "") for shape in allowed)
+            raise ValueError(f"images have shape {list(stored.shape)}; needed is {names}")
+        x = stored.flatten(1).to(next(self.vae.parameters()))
+        return x if stored.is_floating_point() or stored.dtype == torch.bool else x * self.scale
+
+
+def _tensor(array: Images) -> Tensor:
+    """Arrays are copied: torch warns of those that it may not write."""
+    return array if isinstance(array, Tensor) else torch.from_numpy(np.array(array))
+
+
+def load(run_folder: str | Path, checkpoint: str = "best", device: str = "auto") -> Trained:
+    """The trained model of a run folder of `vae-train`; `checkpoint` is "best" or "last".
+
+    Executes nothing that the folder holds: tensors are read with weights_only=True, the configuration may name
+    parts of vae_cli alone. Raises UserError for a folder that is no run, has no checkpoint, or a corrupt one.
+    """
+    folder = Path(run_folder).expanduser()
+    config = accept(saved_config(folder))
+    saved = checkpoints.load(folder / f"checkpoints/{checkpoint}.pt", config)
+    channels, height, width = saved["data"]["shape"]
+    shape = (channels, height, width)
+    where = choose_device(device)
+    vae = build_model(config, shape)
+    try:
+        vae.load_state_dict(saved["model"])
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{folder}/checkpoints/{checkpoint}.pt does not fit its model: {reason}") from error
+    dtype = torch.float64 if config["precision"] == "float64" else torch.float32
+    vae = vae.to(where, dtype).eval().requires_grad_(False)
+    return Trained(vae, shape, saved["data"]["scale"], saved["step"], config)

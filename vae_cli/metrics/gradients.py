@@ -1,0 +1,32 @@
+"""The variance of an estimator's gradient, measured at one model."""
+
+import copy
+
+import torch
+from torch import Generator, Tensor
+
+from vae_cli.metrics.bound import Figures
+from vae_cli.models.vae import VAE
+from vae_cli.objectives.elbo import ELBO
+
+
+def gradient_variance(
+    model: VAE, objective: ELBO, x: Tensor, draws: int, samples: int, beta: float, temperature: float
+) -> Figures:
+    """Σ over the encoder's parameters of the variance, over `draws` noises, of the batch's mean gradient; and the
+    squared norm of their mean gradient beside it. It compares estimators at one and the same model."""
+    objective = copy.deepcopy(objective)  # a moving-average baseline moves
+    parameters = list(model.encoder.parameters())
+    generator = Generator(x.device).manual_seed(0)
+    total = [torch.zeros_like(p) for p in parameters]
+    squares = x.new_zeros(())
+    for _ in range(draws):
+        noise = model.latent.noise((samples, len(x)), generator, x)
+        loss = objective(model, x, x, noise, beta, temperature).loss.mean()
+        gradient = torch.autograd.grad(loss, parameters)
+        torch._foreach_add_(total, gradient)
+        squares += sum(g.square().sum() for g in gradient)
+    mean_square = sum(t.square().sum() for t in total) / draws**2
+    variance = (squares / draws - mean_square) * draws / (draws - 1)
+    # E[|mean of n draws|²] = |true gradient|² + variance / n
+    return {"gradient_variance": float(variance), "gradient_square": float(mean_square - variance / draws)}

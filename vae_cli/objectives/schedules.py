@@ -1,0 +1,33 @@
+"""What changes with the step. Plain functions of the step, so that a resumed run finds its place by itself."""
+
+import math
+from typing import NamedTuple
+
+
+class Beta(NamedTuple):
+    """The weight of the KL: `beta`, reached linearly from `initial` over `warmup_steps`, and again from `initial`
+    every `cycle_steps` (0: never): "Cyclical Annealing Schedule" (Fu et al., 2019), arXiv:1903.10145.
+
+    From 0 the code may first use all its units; from above `beta` it takes up one after the other.
+    """
+
+    beta: float
+    warmup_steps: int
+    cycle_steps: int
+    initial: float = 0.0
+
+    def __call__(self, step: int) -> float:
+        phase = step % self.cycle_steps if self.cycle_steps else step
+        progress = min(1.0, phase / self.warmup_steps) if self.warmup_steps else 1.0
+        return self.initial + (self.beta - self.initial) * progress
+
+
+class Temperature(NamedTuple):
+    """max(minimum, initial · exp(−rate · step)) of the Concrete relaxation; constant at rate 0."""
+
+    initial: float
+    rate: float
+    minimum: float
+
+    def __call__(self, step: int) -> float:
+        return max(self.minimum, self.initial * math.exp(-self.rate * step)) if self.rate else self.initial

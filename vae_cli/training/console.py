@@ -1,0 +1,100 @@
+"""What a person sees of a run: its first lines, its pictures and the table at its end."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vae_cli.data.dataset import is_binary
+from vae_cli.engine.state import Experiment
+from vae_cli.reporting import plots, previews
+
+log = logging.getLogger("vae_cli")
+
+SAMPLE_SIDE = 20  # samples.png is 20 × 20
+CROSS_ENTROPY = (
+    "likelihood=bernoulli on grey pixels: the figures are a cross-entropy, not a likelihood; comparable among "
+    "themselves alone (a density for grey pixels: likelihood=continuous_bernoulli)"
+)
+
+
+def draw(parts: Experiment, folder: Path) -> None:
+    figures = folder / "figures"
+    figures.mkdir(exist_ok=True)
+    data, model, config = parts.data, parts.model, parts.config
+    what = f"{config['data']['name']}, {config['latent']['name']} code of {model.latent.code_size}"
+    origin = "the prior" if model.latent.has_density else "a Gaussian fitted to the test codes"
+    samples = previews.prior_samples(model, data, SAMPLE_SIDE**2)
+    title = f"{SAMPLE_SIDE} × {SAMPLE_SIDE} decoded codes from {origin}: {what}"
+    plots.save(figures / "samples.png", plots.grid(samples, data.shape, SAMPLE_SIDE, magnify=2), title)
+    images = previews.observed_and_reconstructed(model, data)
+    rows = plots.grid(images, data.shape, len(images) // 2, magnify=3)
+    title = f"test images and their reconstructions: {what}"
+    plots.save(figures / "reconstructions.png", rows, title, ("observation", "reconstruction"))
+
+
+def announce(parts: Experiment, runtime: str, folder: Path, step: int) -> None:
+    """The first lines on the console."""
+    data, config, device = parts.data, parts.config, parts.device
+    where = (
+        torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
+    )
+    chosen = " (auto)" if config["runtime"]["name"] == "auto" else ""
+    counts = "/".join(f"{len(split.images):,}" for split in (data.train, data.validation, data.test))
+    size = sum(p.numel() for p in parts.model.parameters())
+    log.info("device    %s (%s), %s", device, where, config["precision"])
+    log.info("runtime   %s%s", runtime, chosen)
+    shape = "×".join(map(str, data.shape))
+    entropy = "" if data.entropy is None else f", entropy {data.entropy:.3f} nats"
+    log.info("data      %s, %s images of %s%s", config["data"]["name"], counts, shape, entropy)
+    log.info(
+        "model     %s, %s parameters, likelihood %s",
+        config["network"]["name"],
+        f"{size:,}",
+        config["likelihood"]["name"],
+    )
+    log.info(
+        "code      %s, %d units, estimator %s",
+        config["latent"]["name"],
+        parts.model.latent.code_size,
+        config["estimator"]["name"],
+    )
+    log.info("folder    %s", folder)
+    if step:
+        log.info("resumed   at step %d", step)
+    if parts.model.likelihood.is_discrete and not is_binary(data):
+        log.warning(CROSS_ENTROPY)
+    if not parts.model.latent.has_density:
+        log.warning(
+            "latent=deterministic has no likelihood: elbo is minus the distortion, no bound, and nll is not given"
+        )
+
+
+def report(summary: dict[str, Any], folder: Path) -> None:
+    """The table at the end."""
+    test, data = summary["test"], summary["data"]
+    rows = [(name, test[name], "nats") for name in ("elbo", "rate", "distortion")]
+    if "nll" in test:
+        rows += [
+            ("nll", test["nll"], f"nats ± {test['nll_standard_error']:.3f}, {test['nll_samples']} samples")
+        ]
+    if data["entropy"] is not None:
+        rows += [("entropy", data["entropy"], "nats: no model can be below")]
+    if data["gap"] is not None:
+        rows += [("gap", data["gap"], "nats: nll − entropy")]
+    log.info("")
+    log.info("test, at the best validation elbo (step %d)", summary["best_step"])
+    for name, value, unit in rows:
+        log.info("  %-12s %10.3f  %s", name, value, unit)
+    log.info("  %-12s %10d  of %d", "active units", test["active_units"], len(test["rate_per_unit"]))
+    log.info(
+        "  %-12s %10.1f  s, %s images/s",
+        "training",
+        summary["seconds"],
+        f"{summary['examples_per_second'] or 0:,.0f}",
+    )
+    for file in ("figures/samples.png", "figures/reconstructions.png", "summary.json"):
+        log.info("  %s", folder / file)
+    log.info("  curves: tensorboard --logdir %s", folder)
+    log.info("  more:   vae-eval run=%s", folder)
