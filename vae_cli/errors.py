@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """Bad input. Its message names the key or file, the value, what is allowed and the did_you_mean name."""
+    """Bad input. Its message names the key or file, the value, what is allowed and the nearest name."""
 
 
 class RunRefused(UserError):

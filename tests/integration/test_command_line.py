@@ -490,7 +490,7 @@ CONFIGURATION_ERRORS = [
     ("arguments", "words"), CONFIGURATION_ERRORS, ids=[a for a, _ in CONFIGURATION_ERRORS]
 )
 def test_a_configuration_error_is_one_line_and_leaves_no_folder(tmp_path, arguments, words):
-    """It names the key, the value, what is allowed and, for a typo, the did_you_mean name."""
+    """It names the key, the value, what is allowed and, for a typo, the nearest name."""
     run = vae(*arguments.split(), cwd=tmp_path)
     line = assert_one_line(run)
     assert all(word in line for word in words), line

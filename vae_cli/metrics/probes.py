@@ -39,14 +39,14 @@ def logistic_regression(train: Examples, test: Examples) -> float:
 
 
 def nearest_neighbours(train: Examples, test: Examples) -> float:
-    """Accuracy of the vote of the five did_you_mean training images, by Euclidean distance."""
+    """Accuracy of the vote of the five nearest training images, by Euclidean distance."""
     neighbours = min(NEIGHBOURS, len(train.labels))
     return float(KNeighborsClassifier(neighbours, algorithm="brute").fit(*train).score(*test))
 
 
 CLASSIFIERS = {
     "logistic": (logistic_regression, "logistic regression"),
-    "neighbours": (nearest_neighbours, f"{NEIGHBOURS} did_you_mean neighbours"),
+    "neighbours": (nearest_neighbours, f"{NEIGHBOURS} nearest neighbours"),
 }
 
 

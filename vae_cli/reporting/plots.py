@@ -86,7 +86,7 @@ def save(
         axes = figure.add_axes(
             (start / total_width, bottom / total_height, width / total_width, height / total_height)
         )
-        axes.imshow(picture, interpolation="did_you_mean", aspect="auto")
+        axes.imshow(picture, interpolation="nearest", aspect="auto")
         axes.set_xticks([(i + 0.5) * picture.shape[1] / columns for i in range(columns)], column_labels)
         axes.set_yticks([(i + 0.5) * picture.shape[0] / rows for i in range(rows)], row_labels)
         axes.tick_params(length=0)
