@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from hydra.utils import get_object
 
-from vae_cli.data.dataset import Data, check_support
+from vae_cli.data.dataset import Dataset
+from vae_cli.data.support import check_support
 from vae_cli.engine.devices import choose_device, keep_memory
 from vae_cli.engine.state import Experiment, Settings
 from vae_cli.errors import UserError, did_you_mean
@@ -15,7 +16,7 @@ from vae_cli.models.vae import VAE
 from vae_cli.objectives import schedules
 
 
-def build(config: dict[str, Any], loaded: dict[str, Data] | None = None) -> Experiment:
+def build(config: dict[str, Any], loaded: dict[str, Dataset] | None = None) -> Experiment:
     """Construct every part of a checked configuration on its device, seeded by `seed`. `loaded` keeps data sets for
     the next call.
 
@@ -77,11 +78,11 @@ def build_model(config: dict[str, Any], shape: tuple[int, int, int]) -> VAE:
     return VAE(encoder, decoder, latent, likelihood)
 
 
-def load_data(config: dict[str, Any]) -> Data:
+def load_data(config: dict[str, Any]) -> Dataset:
     """The data set of `config["data"]`, without the excluded classes, limited, in host memory."""
     source = inspect.signature(_target(config)).parameters
     common = [key for key in ("root", "limit", "placement", "exclude_classes") if key not in source]
-    data: Data = _make({"data": config}, "data", drop=tuple(common))
+    data: Dataset = _make({"data": config}, "data", drop=tuple(common))
     data = data.without(config["exclude_classes"]).limit(config["limit"])
     for split in ("train", "test"):
         if not len(getattr(data, split).images):

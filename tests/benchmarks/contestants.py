@@ -26,13 +26,14 @@ import torch
 from hydra import compose, initialize_config_dir
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, Dataset, TensorDataset
+from torch.utils.data import DataLoader, TensorDataset
 from torchvision.datasets import MNIST
 from torchvision.transforms import ToTensor
 
 from vae_cli.build import build
 from vae_cli.config.compose import accept, config_folder
-from vae_cli.data.dataset import Data, epoch_order
+from vae_cli.data.batches import epoch_order
+from vae_cli.data.dataset import Dataset
 from vae_cli.engine.runtimes import Eager, Runtime
 from vae_cli.engine.state import Experiment, State
 from vae_cli.engine.trainable import SingleRun
@@ -46,7 +47,7 @@ OVERRIDES += [f"latent.code_size={CODE}", f"network.hidden=[{HIDDEN}]", f"batch_
 Block = Callable[[int], list[float]]  # number of steps → seconds of each
 
 
-def configured(*overrides: str, loaded: dict[str, Data] | None = None) -> Experiment:
+def configured(*overrides: str, loaded: dict[str, Dataset] | None = None) -> Experiment:
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
         return build(accept(compose("config", [*OVERRIDES, *overrides])), loaded)
 
@@ -99,7 +100,7 @@ class ExampleVAE(nn.Module):
         return torch.sigmoid(self.fc4(F.relu(self.fc3(z)))), mu, logvar
 
 
-def dataloader(dataset: Dataset, device: str) -> Iterator[None]:
+def dataloader(dataset: torch.utils.data.Dataset, device: str) -> Iterator[None]:
     model = ExampleVAE().to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     loader = DataLoader(dataset, batch_size=BATCH, shuffle=True)

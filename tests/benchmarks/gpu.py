@@ -26,7 +26,8 @@ from likelihood import model
 from step import machine, spread
 from torch.profiler import ProfilerActivity, profile
 
-from vae_cli.data.dataset import Data, Split, epoch_order
+from vae_cli.data.batches import epoch_order
+from vae_cli.data.dataset import Dataset, Split
 from vae_cli.engine.packed import PackedRuns
 from vae_cli.engine.runtimes import Compile, Eager, Graph, Runtime
 from vae_cli.engine.state import State
@@ -65,7 +66,7 @@ def steps(states: list[State], runtime: Runtime) -> Iterator[None]:
 
 
 def states(device: str, count: int) -> list[State]:
-    loaded: dict[str, Data] = {}
+    loaded: dict[str, Dataset] = {}
     return [
         State(parts, torch.Generator(parts.device).manual_seed(seed))
         for seed in range(count)
@@ -131,7 +132,7 @@ def seconds(work: Callable[[], object], times: int, device: str) -> float:
 def likelihood(device: str, images: int, samples: int) -> float:
     vae = model().to(device)
     split = Split((torch.rand(images, 784) < 0.2).to(torch.uint8).to(device))
-    data = Data(split, split, split, (1, 28, 28))
+    data = Dataset(split, split, split, (1, 28, 28))
     return seconds(lambda: log_likelihood(vae, data, split, nested_levels(samples)), 1, device)
 
 

@@ -20,7 +20,7 @@ import torch
 from contestants import BATCH, CODE, HERE, HIDDEN, PIXELS, PYTHAE
 from step import machine, spread
 
-from vae_cli.data.dataset import Data, Split
+from vae_cli.data.dataset import Dataset, Split
 from vae_cli.engine.runtimes import keep_memory
 from vae_cli.metrics.bound import rows_at_once
 from vae_cli.metrics.likelihood import importance_bounds, log_likelihood, nested_levels
@@ -45,7 +45,7 @@ def model() -> VAE:
 def ours(vae: VAE) -> float:
     split = Split((torch.rand(BATCH, PIXELS) < 0.2).to(torch.uint8))
     start = time.perf_counter()
-    log_likelihood(vae, Data(split, split, split, (1, 28, 28)), split, nested_levels(SAMPLES))
+    log_likelihood(vae, Dataset(split, split, split, (1, 28, 28)), split, nested_levels(SAMPLES))
     return (time.perf_counter() - start) / (BATCH * SAMPLES)
 
 

@@ -19,7 +19,8 @@ from step import machine
 
 from vae_cli.build import build
 from vae_cli.config.compose import accept, config_folder
-from vae_cli.data.dataset import Data, epoch_order
+from vae_cli.data.batches import epoch_order
+from vae_cli.data.dataset import Dataset
 from vae_cli.engine.packed import PackedRuns
 from vae_cli.engine.state import State
 from vae_cli.engine.trainable import SingleRun
@@ -38,7 +39,7 @@ PANELS: dict[str, tuple[str, list[int], Callable[[int], list[str]]]] = {
 Block = Callable[[int], float]  # a number of steps → seconds of one
 
 
-def point(overrides: list[str], members: int, loaded: dict[str, Data]) -> Block:
+def point(overrides: list[str], members: int, loaded: dict[str, Dataset]) -> Block:
     """Steps of a run, or of a pack of so many runs, as vae-train makes them."""
     states = []
     for seed in range(members):
@@ -73,7 +74,7 @@ def measure(
     rounds: int, steps: int, fixed: list[str], panels: list[str]
 ) -> dict[str, dict[int, list[float]]]:
     """Panel → value → seconds of a step, one a round."""
-    loaded: dict[str, Data] = {}
+    loaded: dict[str, Dataset] = {}
     blocks = {
         (panel, value): point(
             [*fixed, *PANELS[panel][2](value)], value if panel == "pack size" else 1, loaded

@@ -20,10 +20,12 @@ from vae_cli.build import load_data
 from vae_cli.data import arrays as arrays_module
 from vae_cli.data import mnist as mnist_module
 from vae_cli.data.arrays import arrays
+from vae_cli.data.batches import batches, epoch_order
 from vae_cli.data.corruption import Clean, GaussianNoise, Masking, SaltAndPepper
-from vae_cli.data.dataset import Data, Split, batches, check_support, epoch_order, is_binary
+from vae_cli.data.dataset import Dataset, Split
 from vae_cli.data.mnist import AMAT_FILES, IDX_FILES, mnist
 from vae_cli.data.rectangles import entropy, rectangles
+from vae_cli.data.support import check_support, is_binary
 from vae_cli.errors import UserError
 
 SUBSET = Path(__file__).parents[1] / "data"
@@ -50,7 +52,7 @@ SMALL = {"height": 5, "width": 4, "rectangle_height": (2, 3), "rectangle_width":
 DEFAULT = {"height": 24, "width": 24, "rectangle_height": (4, 12), "rectangle_width": (4, 12)}
 
 
-def make(shape: dict, train: int = 300, validation: int = 100, test: int = 100, seed: int = 0) -> Data:
+def make(shape: dict, train: int = 300, validation: int = 100, test: int = 100, seed: int = 0) -> Dataset:
     return rectangles(**shape, train_size=train, validation_size=validation, test_size=test, seed=seed)
 
 
@@ -615,7 +617,7 @@ def test_an_epoch_uses_every_image_once(n, batch_size, placement):
     """In the order given, in whole batches but for the last, wherever the data lies."""
     images = torch.arange(2 * n).reshape(n, 2)
     split = Split(images)
-    data = Data(split, split, split, (1, 1, 2)).to(CPU, placement)
+    data = Dataset(split, split, split, (1, 1, 2)).to(CPU, placement)
     order = epoch_order(n, 0, 0, CPU)
     found = list(batches(data.train.images, order, batch_size, CPU))
     assert [len(b) for b in found] == [len(b) for b in order.split(batch_size)]
@@ -646,9 +648,9 @@ def test_the_first_place_of_an_epoch_is_uniform():
 # --- what a likelihood may be given -------------------------------------------------------------------------
 
 
-def floats(*values: float, scale: float = 1.0, redraw: bool = False, test: float = 0.5) -> Data:
+def floats(*values: float, scale: float = 1.0, redraw: bool = False, test: float = 0.5) -> Dataset:
     train, empty = torch.tensor([values]), torch.empty(0, len(values))
-    return Data(
+    return Dataset(
         Split(train), Split(empty), Split(torch.full_like(train, test)), (1, 1, len(values)), scale, redraw
     )
 

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Generator, Tensor
 
 from vae_cli.config.keys import PICTURES as NAMES
-from vae_cli.data.dataset import Data, Split
+from vae_cli.data.dataset import Dataset, Split
 from vae_cli.errors import UserError
 from vae_cli.evaluation import measurements
 from vae_cli.evaluation.context import Subject, View
@@ -39,13 +39,13 @@ def vae(latent: Latent, shape: tuple[int, int, int] = GREY, likelihood=None) -> 
     return VAE(encoder, decoder, latent, likelihood)
 
 
-def data(shape: tuple[int, int, int] = GREY, n: int = 12, labels: list[int] | None = None) -> Data:
+def data(shape: tuple[int, int, int] = GREY, n: int = 12, labels: list[int] | None = None) -> Dataset:
     x = torch.rand(n, int(np.prod(shape)), generator=Generator().manual_seed(1)).round()
     split = Split(x, None if labels is None else torch.tensor(labels))
-    return Data(split, split, split, shape, 1.0)
+    return Dataset(split, split, split, shape, 1.0)
 
 
-def subject(model: VAE, images: Data, **more) -> Subject:
+def subject(model: VAE, images: Dataset, **more) -> Subject:
     return Subject(model, images, **({"metrics": METRICS} | more))
 
 

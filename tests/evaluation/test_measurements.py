@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from vae_cli.data.dataset import Data, Split
+from vae_cli.data.dataset import Dataset, Split
 from vae_cli.data.rectangles import rectangles
 from vae_cli.evaluation import measurements
 from vae_cli.evaluation.context import Subject
@@ -223,7 +223,7 @@ def test_images_the_model_finds_unlikely_rank_above_the_test_images():
     with torch.no_grad():
         of.vae.decoder[-1].bias.fill_(-8.0)
     noise = Split((torch.rand(25, 36, generator=Generator().manual_seed(0)) < 0.9).to(torch.uint8))
-    anomalies = Data(noise, noise, noise, of.data.shape)
+    anomalies = Dataset(noise, noise, noise, of.data.shape)
     (scores,) = marginal.log_likelihood(of.vae, of.data, of.data.test, (SAMPLES,), seed=3)
     figures, found = measurements.anomaly(of, anomalies, scores, SAMPLES, seed=3)
     assert figures["auroc"].value == pytest.approx(1.0)

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from vae_cli.build import build
 from vae_cli.config.compose import accept, accept_evaluation, config_folder
-from vae_cli.data.dataset import batches, epoch_order
+from vae_cli.data.batches import batches, epoch_order
 from vae_cli.engine.packed import PackedRuns
 from vae_cli.engine.runtimes import Compile, Eager, Graph, Runtime
 from vae_cli.engine.state import State, gradient_norm, train_step

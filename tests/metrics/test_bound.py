@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 from torch import distributions as oracle
 
-from vae_cli.data.dataset import Data, Split
+from vae_cli.data.dataset import Dataset, Split
 from vae_cli.metrics import bound as evaluate
 from vae_cli.models.latents import BernoulliLatent, DeterministicLatent, GaussianLatent, Latent
 from vae_cli.models.likelihoods import BernoulliLikelihood
@@ -36,9 +36,9 @@ def images(n: int = B) -> Tensor:
     return torch.rand(n, D, generator=Generator().manual_seed(1)).round()
 
 
-def data_of(x: Tensor, scale: float = 1.0) -> tuple[Data, Split]:
+def data_of(x: Tensor, scale: float = 1.0) -> tuple[Dataset, Split]:
     split = Split(x)
-    return Data(split, split, split, (1, 2, 3), scale), split
+    return Dataset(split, split, split, (1, 2, 3), scale), split
 
 
 class TracedGradient:

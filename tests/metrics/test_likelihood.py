@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 from torch import distributions as oracle
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from vae_cli.data.dataset import Data, Split
+from vae_cli.data.dataset import Dataset, Split
 from vae_cli.data.rectangles import rectangles
 from vae_cli.metrics import bound as evaluate
 from vae_cli.metrics import likelihood as marginal
@@ -66,9 +66,9 @@ def images(n: int = B, likelihood: Likelihood = BERNOULLI[0]) -> Tensor:
     return x.round() if likelihood.is_discrete else x if likelihood.support else 6 * x - 3
 
 
-def data_of(x: Tensor, scale: float = 1.0) -> tuple[Data, Split]:
+def data_of(x: Tensor, scale: float = 1.0) -> tuple[Dataset, Split]:
     split = Split(x)
-    return Data(split, split, split, (1, 2, 3), scale), split
+    return Dataset(split, split, split, (1, 2, 3), scale), split
 
 
 def seeded(seed: int = 0) -> Generator:
@@ -331,7 +331,7 @@ def test_posterior_is_of_every_image_in_order_however_it_is_chunked(monkeypatch,
 
 
 @pytest.fixture(scope="module")
-def trained() -> tuple[VAE, Data]:
+def trained() -> tuple[VAE, Dataset]:
     """8 binary units on 6×6 rectangles after 400 steps of Adam, in float64."""
     data = rectangles(6, 6, (1, 4), (1, 4), 1000, 1, 200, seed=0)
     torch.manual_seed(0)

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from vae_cli.data.dataset import Data, Split
+from vae_cli.data.dataset import Dataset, Split
 from vae_cli.errors import UserError, did_you_mean
 
 
-def arrays(path: str, train: str, validation: str, test: str, fractions: list[float], seed: int) -> Data:
+def arrays(path: str, train: str, validation: str, test: str, fractions: list[float], seed: int) -> Dataset:
     """Images [N, H, W], [N, C, H, W] or vectors [N, D]; uint8 (grey levels, or only 0 and 1), bool or floating.
 
     `train`, `validation` and `test` name arrays of the .npz; labels, if any, are `<name>_labels`. A file with
@@ -42,7 +42,7 @@ def arrays(path: str, train: str, validation: str, test: str, fractions: list[fl
     if checked[train].dtype == np.uint8 and any((a > 1).any() for a in checked.values()):
         scale = 1 / 255
     first, second, third = (_as_split(checked[name], labels[name]) for name in names)
-    return Data(first, second, third, _image_shape(checked[train]), scale)
+    return Dataset(first, second, third, _image_shape(checked[train]), scale)
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:

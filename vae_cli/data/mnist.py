@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vae_cli.data.dataset import Data, Split
+from vae_cli.data.dataset import Dataset, Split
 from vae_cli.errors import UserError
 
 IDX_FILES = tuple(
@@ -32,7 +32,7 @@ AMAT_FILES = {
 }
 
 
-def mnist(root: str, dataset: str, binarization: str, validation_size: int) -> Data:
+def mnist(root: str, dataset: str, binarization: str, validation_size: int) -> Dataset:
     """60,000 training images [1, 28, 28], the last `validation_size` of them for validation; 10,000 for test.
 
     `binarization`: none (grey in [0, 1]); threshold (x > ½); dynamic (training pixels are probabilities,
@@ -51,11 +51,11 @@ def mnist(root: str, dataset: str, binarization: str, validation_size: int) -> D
         )
     assert train.labels is not None
     validation = Split(train.images[cut:], train.labels[cut:])
-    grey = Data(train.take(cut), validation, test, (1, 28, 28), scale=1 / 255)
+    grey = Dataset(train.take(cut), validation, test, (1, 28, 28), scale=1 / 255)
     return BINARIZATIONS[binarization](grey)
 
 
-def _threshold(data: Data) -> Data:
+def _threshold(data: Dataset) -> Dataset:
     train, validation, test = (
         Split((split.images > 127).to(torch.uint8), split.labels)
         for split in (data.train, data.validation, data.test)
@@ -63,7 +63,7 @@ def _threshold(data: Data) -> Data:
     return data._replace(train=train, validation=validation, test=test, scale=1.0)
 
 
-def _dynamic(data: Data) -> Data:
+def _dynamic(data: Dataset) -> Dataset:
     """Training stays grey; the drawn splits are stored as 0 and 255, so that one scale serves all three."""
 
     def draw(split: Split, stream: int) -> Split:
@@ -73,7 +73,7 @@ def _dynamic(data: Data) -> Data:
     return data._replace(validation=draw(data.validation, 1), test=draw(data.test, 2), redraw=True)
 
 
-BINARIZATIONS: dict[str, Callable[[Data], Data]] = {
+BINARIZATIONS: dict[str, Callable[[Dataset], Dataset]] = {
     "none": lambda data: data,
     "threshold": _threshold,
     "dynamic": _dynamic,
@@ -114,12 +114,12 @@ def _check_idx(path: Path) -> int:
     raise UserError(f"{path} is no IDX file of unsigned bytes ({actual} bytes); delete it")
 
 
-def _fixed(root: Path) -> Data:
+def _fixed(root: Path) -> Dataset:
     folder = root / "binarized_mnist"
     if missing := [name for name in AMAT_FILES if not (folder / name).exists()]:
         _download(folder, missing, lambda temporary: _fetch_amat(Path(temporary), missing), ".")
     train, validation, test = (Split(_read_amat(folder / name)) for name in AMAT_FILES)
-    return Data(train, validation, test, (1, 28, 28))
+    return Dataset(train, validation, test, (1, 28, 28))
 
 
 def _fetch_amat(folder: Path, names: list[str]) -> None:

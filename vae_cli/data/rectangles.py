@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 
-from vae_cli.data.dataset import Data, Split
+from vae_cli.data.dataset import Dataset, Split
 
 
 def rectangles(
@@ -17,7 +17,7 @@ def rectangles(
     validation_size: int,
     test_size: int,
     seed: int,
-) -> Data:
+) -> Dataset:
     """Images [1, height, width] with one rectangle of ones.
 
     Its height and width are uniform over the inclusive ranges, then its corner over all places where it
@@ -30,7 +30,7 @@ def rectangles(
         for i, n in enumerate(sizes)
     )
     floor = entropy(height, width, rectangle_height, rectangle_width)
-    return Data(train, validation, test, (1, height, width), entropy=floor)
+    return Dataset(train, validation, test, (1, height, width), entropy=floor)
 
 
 def entropy(height: int, width: int, heights: tuple[int, int], widths: tuple[int, int]) -> float:

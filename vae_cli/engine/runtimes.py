@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
-from vae_cli.data.dataset import batches
+from vae_cli.data.batches import batches
 from vae_cli.engine.cuda_graph import CudaGraphRunner, cuda_graph
 from vae_cli.engine.gradients import CompiledGradient, TracedGradient
 from vae_cli.engine.trainable import Batch, Gradient, Trainable

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 from torch.nn.utils import clip_grad_norm_, get_total_norm
 
 from vae_cli.data.corruption import Corruption
-from vae_cli.data.dataset import Data
+from vae_cli.data.dataset import Dataset
 from vae_cli.engine.learning_rate import Decay, learning_rate_factor
 from vae_cli.models.vae import VAE
 from vae_cli.objectives.elbo import ELBO, Terms
@@ -53,7 +53,7 @@ class StepSchedule(NamedTuple):
 class Experiment(NamedTuple):
     """All parts of a run, built."""
 
-    data: Data
+    data: Dataset
     model: VAE
     objective: ELBO
     optimizer: torch.optim.Optimizer

@@ -6,12 +6,13 @@ from typing import Any
 
 from vae_cli.build import load_data
 from vae_cli.config.compose import data_option
-from vae_cli.data.dataset import Data, check_support
+from vae_cli.data.dataset import Dataset
+from vae_cli.data.support import check_support
 from vae_cli.errors import UserError
 from vae_cli.evaluation.trained import Trained
 
 
-def load(what: str, trained: Trained, config: dict[str, Any]) -> Data:
+def load(what: str, trained: Trained, config: dict[str, Any]) -> Dataset:
     """Data whose test images are the anomalies; `config` is the run's data configuration.
 
     `what` is digit_N or class_N for a class left out by data.exclude_classes, FILE.npz or FILE.npy for arrays, or the
@@ -53,7 +54,7 @@ def _same(option: dict[str, Any], trained: Trained, config: dict[str, Any]) -> d
     return same
 
 
-def _class(what: str, label: int, config: dict[str, Any]) -> Data:
+def _class(what: str, label: int, config: dict[str, Any]) -> Dataset:
     whole = load_data(config | {"exclude_classes": [], "limit": None})
     labels = whole.test.labels
     known = [] if labels is None else labels.unique().tolist()

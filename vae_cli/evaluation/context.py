@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Generator, Tensor
 
-from vae_cli.data.dataset import Data
+from vae_cli.data.dataset import Dataset
 from vae_cli.metrics.codes import Bits
 from vae_cli.models.latents import Posterior
 from vae_cli.models.vae import VAE
@@ -17,7 +17,7 @@ class Subject:
     """A trained model beside its data, and what is asked of it."""
 
     vae: VAE
-    data: Data
+    data: Dataset
     metrics: Sequence[dict[str, Any]] = ()  # of metrics.jsonl
     pairs: Sequence[tuple[int, int]] = ()  # test images between which to walk
     anomaly: str | None = None

@@ -7,7 +7,7 @@ import torch
 from torch import Generator, Tensor
 from tqdm import tqdm
 
-from vae_cli.data.dataset import Data, Split
+from vae_cli.data.dataset import Dataset, Split
 from vae_cli.evaluation.context import Subject
 from vae_cli.metrics import bound as evaluate
 from vae_cli.metrics import codes, probes
@@ -180,7 +180,7 @@ def _pixel_classifier(subject: Subject, epochs: int) -> Figures:
 
 
 def anomaly(
-    subject: Subject, anomalies: Data, scores: Tensor, samples: int, seed: int
+    subject: Subject, anomalies: Dataset, scores: Tensor, samples: int, seed: int
 ) -> tuple[Figures, Tensor]:
     """How well −log p(x) tells the anomalies' test images from the run's, whose log p(x) is `scores` [N]."""
     with progress(f"log p(x) of {subject.anomaly}", len(anomalies.test.images), "image") as bar:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from vae_cli.build import load_data
-from vae_cli.data.dataset import Data, is_binary
+from vae_cli.data.dataset import Dataset
+from vae_cli.data.support import is_binary
 from vae_cli.errors import UserError
 from vae_cli.evaluation import anomalies, measurements, trained
 from vae_cli.evaluation.context import Subject, View
@@ -30,7 +31,7 @@ class Study:
     status: str
     notices: list[str]
     subject: Subject
-    anomalies: Data | None
+    anomalies: Dataset | None
     exact: bool
     probe: bool
     pictures: list[str]
@@ -116,7 +117,7 @@ def _data_config(settings: Settings, model: Trained) -> dict[str, Any]:
     return config | given
 
 
-def _limited(data: Data, settings: Settings) -> Data:
+def _limited(data: Dataset, settings: Settings) -> Dataset:
     n = settings["test_images"]
     return data if n is None else data._replace(test=data.test.take(n))
 

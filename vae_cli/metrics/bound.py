@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from vae_cli.data.dataset import Data, Split
+from vae_cli.data.dataset import Dataset, Split
 from vae_cli.models.vae import VAE
 from vae_cli.objectives.elbo import hard_bound
 
@@ -30,7 +30,7 @@ def rows_at_once(pixels: int, device: torch.device) -> int:
     return max(1, min(DECODED_ROWS, DECODED_PIXELS // pixels))
 
 
-def chunks(data: Data, split: Split, size: int, like: Tensor) -> Iterator[Tensor]:
+def chunks(data: Dataset, split: Split, size: int, like: Tensor) -> Iterator[Tensor]:
     for images in split.images.split(size):
         yield data.pixels(images.to(like.device), like.dtype)
 
@@ -44,7 +44,7 @@ class PerImage(NamedTuple):
 
 
 @torch.no_grad()
-def per_image(model: VAE, data: Data, split: Split, samples: int = 1, seed: int = 0) -> PerImage:
+def per_image(model: VAE, data: Dataset, split: Split, samples: int = 1, seed: int = 0) -> PerImage:
     like = next(model.parameters())
     generator = Generator(like.device).manual_seed(seed)
     rates, distortions, means = [], [], []
@@ -63,7 +63,7 @@ def active_units(means: Tensor) -> Tensor:
     return means.double().var(0, correction=0) > ACTIVE_VARIANCE
 
 
-def bound(model: VAE, data: Data, split: Split, samples: int = 1, seed: int = 0) -> Figures:
+def bound(model: VAE, data: Dataset, split: Split, samples: int = 1, seed: int = 0) -> Figures:
     """The ELBO over a split with its terms, the rate of each unit, active units, and elbo's standard error."""
     rates, distortion, means = per_image(model, data, split, samples, seed)
     elbo = -(rates.sum(-1) + distortion)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from vae_cli.data.dataset import Data, Split
+from vae_cli.data.dataset import Dataset, Split
 from vae_cli.metrics.bound import Figures, chunks, rows_at_once, standard_error
 from vae_cli.models.latents import Posterior
 from vae_cli.models.vae import VAE
@@ -65,7 +65,7 @@ def _log_weights(
 @torch.no_grad()
 def log_likelihood(
     model: VAE,
-    data: Data,
+    data: Dataset,
     split: Split,
     levels: tuple[int, ...],
     tick: Callable[[int], object] = no_tick,
@@ -83,7 +83,7 @@ def log_likelihood(
 
 
 def nll(
-    model: VAE, data: Data, split: Split, samples: int, tick: Callable[[int], object], seed: int = 0
+    model: VAE, data: Dataset, split: Split, samples: int, tick: Callable[[int], object], seed: int = 0
 ) -> Figures:
     """Importance-sampled −log p(x) over a split."""
     (every,) = -log_likelihood(model, data, split, (samples,), tick, seed)
@@ -98,7 +98,9 @@ class Exact(NamedTuple):
 
 
 @torch.no_grad()
-def enumerate_codes(model: VAE, data: Data, split: Split, tick: Callable[[int], object] = no_tick) -> Exact:
+def enumerate_codes(
+    model: VAE, data: Dataset, split: Split, tick: Callable[[int], object] = no_tick
+) -> Exact:
     """log p(x) = log Σ_z p(z) p(x|z) and the bound, over all 2^K binary codes z, for each image of a split.
 
     Codes are decoded once, a block at a time, for all images together: p(x|z) of a block is one matrix product.
@@ -125,7 +127,7 @@ def enumerate_codes(model: VAE, data: Data, split: Split, tick: Callable[[int], 
 
 
 @torch.no_grad()
-def posterior(model: VAE, data: Data, split: Split) -> Posterior:
+def posterior(model: VAE, data: Dataset, split: Split) -> Posterior:
     """q(z|x) of every image of a split, [N, K]."""
     like = next(model.parameters())
     size = rows_at_once(math.prod(data.shape), like.device)

@@ -3,14 +3,14 @@
 import torch
 from torch import Generator, Tensor
 
-from vae_cli.data.dataset import Data
+from vae_cli.data.dataset import Dataset
 from vae_cli.models.vae import VAE
 
 COLUMNS = 10  # images in a row of reconstructions and samples
 
 
 @torch.no_grad()
-def prior_samples(vae: VAE, data: Data, n: int, seed: int = 0) -> Tensor:
+def prior_samples(vae: VAE, data: Dataset, n: int, seed: int = 0) -> Tensor:
     """Mean images [n, D] of codes from the prior; where there is none, from a Gaussian fitted to test codes."""
     like = next(vae.parameters())
     generator = Generator(like.device).manual_seed(seed)
@@ -21,7 +21,7 @@ def prior_samples(vae: VAE, data: Data, n: int, seed: int = 0) -> Tensor:
 
 
 @torch.no_grad()
-def observed_and_reconstructed(vae: VAE, data: Data, n: int = COLUMNS) -> Tensor:
+def observed_and_reconstructed(vae: VAE, data: Dataset, n: int = COLUMNS) -> Tensor:
     """The first n test images [2n, D]: observations, then reconstructions."""
     like = next(vae.parameters())
     x = data.pixels(data.test.images[:n].to(like.device), like.dtype)

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from vae_cli.data.dataset import is_binary
+from vae_cli.data.support import is_binary
 from vae_cli.engine.state import Experiment
 from vae_cli.reporting import plots, previews
 

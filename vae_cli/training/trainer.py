@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vae_cli.data.dataset import epoch_order
+from vae_cli.data.batches import epoch_order
 from vae_cli.engine.runtimes import Runner
 from vae_cli.engine.state import ROW, State, gradient_norm, means
 from vae_cli.errors import Diverged
