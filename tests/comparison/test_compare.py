@@ -574,3 +574,24 @@ def test_torch_is_not_imported(sweep):
     )
     assert run.returncode == 0 and run.stderr == "", run.stderr
     assert (sweep / "comparison/heat_map.png").exists()
+
+
+@pytest.mark.parametrize("name", ["classifier_accuracy", "pixels_logistic"])
+def test_the_highest_accuracy_comes_first(tmp_path, name):
+    for i, accuracy in enumerate((0.5, 0.9, 0.7)):
+        run = write_run(tmp_path / f"{i}", batch_size=i + 1)
+        (run / "evaluation").mkdir()
+        (run / "evaluation/summary.json").write_text(json.dumps({"figures": {name: {"value": accuracy}}}))
+    of = tabulate(tmp_path, value=f"evaluation.{name}")
+    assert [row.settings["batch_size"] for row in of.rows] == [2, 3, 1] and of.maximize
+
+
+def test_a_metric_without_a_direction_asks_for_one(tmp_path):
+    run = write_run(tmp_path / "run")
+    (run / "evaluation").mkdir()
+    figures = {"anomaly_nll": {"value": 9.0}, "novelty": {"value": 1.0}}
+    (run / "evaluation/summary.json").write_text(json.dumps({"figures": figures}))
+    for name in figures:
+        with pytest.raises(UserError, match="say best=max or best=min"):
+            tabulate(tmp_path, value=f"evaluation.{name}")
+        assert tabulate(tmp_path, value=f"evaluation.{name}", best="max").maximize

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from vae_cli.comparison.table import Row, Table, best_of, floor, matrix, unit
+from vae_cli.comparison.table import Row, Table, best_of, floor, matrix
+from vae_cli.metrics.registry import metric
 from vae_cli.reporting import plots
 from vae_cli.runs.differing import distinct, setting_of, show
 from vae_cli.runs.record import RunRecord
@@ -165,7 +166,7 @@ def _at(rows: Sequence[Row], key: str, value: Any) -> list[Row]:
 
 
 def _name(figure: str) -> str:
-    return f"{figure} / {unit(figure)}".removesuffix(" / ").replace("nats/image", "nats per image")
+    return f"{figure} / {metric(figure).unit}".removesuffix(" / ").replace("nats/image", "nats per image")
 
 
 def _best_of_others(table: Table) -> str:

@@ -3,11 +3,9 @@
 import csv
 import logging
 import os
-import shutil
-import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from vae_cli.comparison.page import comparison_page, figures_shown, shown
 from vae_cli.comparison.table import Table, table
 from vae_cli.config.arguments import names, run_folders
 from vae_cli.errors import UserError
+from vae_cli.reporting.table import aligned
 from vae_cli.runs.checkpoint import write_json
 from vae_cli.runs.differing import setting_of, show
 from vae_cli.runs.record import read
@@ -102,29 +101,17 @@ def _summary(of: Table, settings: Mapping[str, Any]) -> dict[str, Any]:
 def _console(of: Table, out: Path) -> None:
     """As many columns as the terminal has room for; all of them into a file or a pipe."""
     figures = figures_shown(of)
-    lines = [[*of.columns, "n", *figures, "member"]]
+    header = [*of.columns, "n", *figures, "member"]
+    lines = []
     for row in of.rows:
         settings = [show(value) for value in row.settings.values()]
         numbers = [shown(row.figures.get(name), name) for name in figures]
         more = f" and {len(row.members) - 1} more" if len(row.members) > 1 else ""
         lines.append([*settings, str(len(row.members)), *numbers, row.members[0].name + more])
-    for text in _aligned(lines):
+    for text in aligned(lines, ">" * len(header), header, rest="compare.csv and compare.html"):
         log.info("%s", text)
     for other in of.others:
         log.info("  not finished: %s: %s", other.name, other.status)
     for notice in of.notices:
         log.warning("  %s", notice)
     log.info("  %s", out / "compare.html")
-
-
-def _aligned(lines: list[list[str]]) -> Iterable[str]:
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10**9
-    kept, used = 0, 0
-    while kept < len(widths) and (kept == 0 or used + widths[kept] + 2 <= room):
-        used += widths[kept] + 2
-        kept += 1
-    for line in lines:
-        yield "".join(f"  {cell:>{width}}" for cell, width in zip(line[:kept], widths, strict=False))
-    if kept < len(widths):
-        yield f"  and {len(widths) - kept} more columns in compare.csv and compare.html"

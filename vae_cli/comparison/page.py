@@ -1,6 +1,5 @@
 """compare.html: many runs on one self-contained page."""
 
-import base64
 import os
 import re
 import shlex
@@ -9,27 +8,22 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import jinja2
-
-from vae_cli.comparison.table import NATS_PER_IMAGE, Row, Statistic, Table, unit
-from vae_cli.evaluation.report import number
+from vae_cli.comparison.table import Row, Statistic, Table
+from vae_cli.metrics.registry import headlines, metric
+from vae_cli.reporting.html import embedded, number, render
 from vae_cli.runs.differing import show
 from vae_cli.runs.record import RunRecord
-
-CARDS = ("nll", "gap", "elbo", "rate", "distortion")
 
 
 def comparison_page(
     of: Table, settings: Mapping[str, Any], pictures: Mapping[str, tuple[Path, str]], out: Path
 ) -> str:
     """`pictures` name → (PNG file, caption); `out` is where the links start. Everything in it is escaped."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parents[1] / "reporting/templates"), autoescape=True
-    )
     best, members = of.rows[0], len(of.ranked)
     split = of.value.rpartition(".")[0]
-    cards = [(name, best.figures.get(f"{split}.{name}")) for name in CARDS]
-    return environment.get_template("compare.html").render(
+    cards = [(row.name, best.figures.get(f"{split}.{row.name}")) for row in headlines()]
+    return render(
+        "compare.html",
         title=f"{members:,} {'run' if members == 1 else 'runs'} by {of.value}",
         subtitle=f"{', '.join(settings['folders'])} · {len(of.rows):,} rows · {len(of.others):,} not finished · best: "
         f"{_common(best) or best.members[0].name}",
@@ -42,12 +36,9 @@ def comparison_page(
         value=of.value,
         heads=_heads(of),
         rows=[_row(of, row, out) for row in of.rows],
-        pictures=[
-            {"name": name, "caption": caption, "png": base64.b64encode(file.read_bytes()).decode()}
-            for name, (file, caption) in pictures.items()
-        ],
+        pictures=embedded(pictures),
         others=[{"name": o.name, "status": o.status, "href": _link(o, out)} for o in of.others],
-        command=shlex.join(["vae-compare", *settings["folders"], *_said(settings)]),
+        commands=shlex.join(["vae-compare", *settings["folders"], *_said(settings)]),
     )
 
 
@@ -61,11 +52,12 @@ def _said(settings: Mapping[str, Any]) -> list[str]:
 
 def _heads(of: Table) -> list[dict[str, str]]:
     order = "descending" if of.maximize else "ascending"
-    heads = [{"name": name, "kind": "", "sorted": ""} for name in ("member", "n", *of.columns)]
+    heads = [{"name": name, "kind": "", "sorted": "", "meaning": ""} for name in ("member", "n", *of.columns)]
     return heads + [
         {
-            "name": f"{name} / {unit(name)}".removesuffix(" / "),
+            "name": f"{name} / {metric(name).unit}".removesuffix(" / "),
             "kind": _kind(of, name),
+            "meaning": metric(name).meaning,
             "sorted": order if name == of.value else "",
         }
         for name in figures_shown(of)
@@ -117,6 +109,6 @@ def shown(figure: Statistic | None, name: str) -> str:
     """`104.046 ± 14.027`; what counts things is whole where it can be."""
     if figure is None:
         return "–"
-    whole = figure.mean.is_integer() and unit(name) != NATS_PER_IMAGE
+    whole = figure.mean.is_integer() and metric(name).is_count
     mean = number(int(figure.mean) if whole else figure.mean)
     return mean if figure.std is None else f"{mean} ± {figure.std:,.3f}"

@@ -8,15 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vae_cli.errors import UserError, did_you_mean
+from vae_cli.metrics.registry import SPLITS, direction, headlines, metric
 from vae_cli.runs.differing import axes, differing, distinct, setting_of, show
 from vae_cli.runs.record import FINISHED, RunRecord
-
-BETTER_UP = {"elbo", "active_units", "mutual_information", "auroc", "average_precision", "accuracy", "code_entropy",
-             "distinct_codes", "code_logistic", "code_neighbours"}  # fmt: skip
-NATS = {"elbo", "nll", "nll_exact", "rate", "distortion", "gap", "mutual_information", "marginal_kl", "entropy",
-        "inference_gap", "sampling_gap"}  # fmt: skip
-NATS_PER_IMAGE = "nats/image"
-FIRST_CHOICE = ("test.nll", "test.elbo", "validation.elbo", "evaluation.nll", "evaluation.elbo")
 
 
 class Statistic(NamedTuple):
@@ -59,7 +53,7 @@ def table(members: Sequence[RunRecord], settings: Mapping[str, Any]) -> Table:
         raise UserError(f"no run has finished: {said}{more}")
     figures = list(dict.fromkeys(name for member in finished for name in member.figures))
     value = _value(figures, settings["value"])
-    maximize = better_up(value) if settings["best"] == "auto" else settings["best"] == "max"
+    maximize = (direction(value) if settings["best"] == "auto" else settings["best"]) == "max"
     columns = differing(finished)
     rows = _sorted(_rows(finished, columns), value, maximize)
     x, y = axes(finished, columns, settings["x"], settings["y"])
@@ -67,28 +61,12 @@ def table(members: Sequence[RunRecord], settings: Mapping[str, Any]) -> Table:
     return Table(columns, figures, rows, others, value, maximize, x, y, notices)
 
 
-def better_up(figure: str) -> bool:
-    name = figure.rpartition(".")[2]
-    return name in BETTER_UP or name.startswith("bound_")
-
-
-def unit(figure: str) -> str:
-    name = figure.rpartition(".")[2]
-    if name in NATS or name.startswith("bound_"):
-        return NATS_PER_IMAGE
-    return {"seconds": "s", "steps": "steps", "active_units": "units"}.get(name, "")
-
-
 def floor(row: Row, figure: str) -> float | None:
     """What `figure` cannot pass, from the entropy of the data where it is known."""
     entropies = {member.entropy for member in row.members}
     entropy = entropies.pop() if len(entropies) == 1 else None
-    name = figure.rpartition(".")[2]
-    if entropy is None:
-        return None
-    if name == "elbo" or name.startswith("bound_"):
-        return -entropy
-    return {"nll": entropy, "nll_exact": entropy, "gap": 0.0}.get(name)
+    limit = metric(figure).floor
+    return None if entropy is None or limit is None else limit(entropy)
 
 
 def _rows(members: Sequence[RunRecord], columns: list[str]) -> list[Row]:
@@ -125,7 +103,8 @@ def _sorted(rows: list[Row], value: str, maximize: bool) -> list[Row]:
 
 def _value(figures: list[str], value: str) -> str:
     if value == "auto":
-        return next((name for name in (*FIRST_CHOICE, *figures) if name in figures), "test.nll")
+        first = [f"{split}.{row.name}" for split in SPLITS for row in headlines() if row.direction]
+        return next((name for name in (*first, *figures) if name in figures), "test.nll")
     if value not in figures:
         raise UserError(
             f"value={value}: no finished run has it{did_you_mean(value, figures)}; there are {', '.join(figures)}"
@@ -153,7 +132,7 @@ def matrix(table: Table, x: str, y: str) -> tuple[list[Any], list[Any], np.ndarr
 
 def _notices(rows: list[Row], members: list[RunRecord], columns: list[str], value: str) -> Iterable[str]:
     for key in ("data", "likelihood"):
-        if key in columns and unit(value):
+        if key in columns and metric(value).unit:
             kinds = ", ".join(map(show, distinct(members, key)))
             yield f"The members differ in their {key} ({kinds}): nats of one say nothing beside nats of another."
     for row in rows:

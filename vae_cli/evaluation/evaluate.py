@@ -17,7 +17,10 @@ from vae_cli.evaluation.context import View
 from vae_cli.evaluation.gallery import PICTURES
 from vae_cli.evaluation.measurements import Figures
 from vae_cli.evaluation.plan import Settings, Study, measured, study
-from vae_cli.evaluation.report import number, page
+from vae_cli.evaluation.report import page
+from vae_cli.metrics.registry import metric
+from vae_cli.reporting.html import number
+from vae_cli.reporting.table import aligned
 from vae_cli.runs import checkpoint
 from vae_cli.version import versions
 
@@ -117,10 +120,16 @@ def _table(of: Study, figures: Figures) -> None:
     images = f"{len(of.subject.data.test.images):,} test images"
     log.info("")
     log.info("%s, checkpoint %s (step %d), %s", of.folder, of.checkpoint, of.trained.step, images)
-    for name, figure in figures.items():
-        error = "" if figure.standard_error is None else f"± {number(figure.standard_error)}"
-        value = number(figure.value)
-        log.info(
-            "  %-20s %12s %-9s %-11s %s", name.replace("_", " "), value, error, figure.unit, figure.meaning
+    rows = [
+        (
+            metric(name).label,
+            number(figure.value),
+            "" if figure.standard_error is None else f"± {number(figure.standard_error)}",
+            metric(name).unit,
+            figure.meaning,
         )
+        for name, figure in figures.items()
+    ]
+    for line in aligned(rows, "<><<<"):
+        log.info("%s", line)
     log.info("  %s", of.folder / "evaluation/report.html")

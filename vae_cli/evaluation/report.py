@@ -1,22 +1,16 @@
 """report.html: one run on one self-contained page."""
 
-import base64
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import yaml
 
-CARDS = ("nll", "gap", "elbo", "rate", "distortion", "active_units", "mutual_information", "auroc")
+from vae_cli.metrics.registry import headlines
+from vae_cli.reporting.html import embedded, number, render
 
-
-def number(value: float | int | None) -> str:
-    """Three decimals, whole numbers as they are."""
-    if value is None:
-        return "–"
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.3f}"
+NOT_REPRODUCED = ("epochs=", "resume=")  # overrides of one call: the page names the epochs that were trained
 
 
 def page(
@@ -26,43 +20,44 @@ def page(
     arguments: list[str],
     pictures: Mapping[str, tuple[Path, str]],
 ) -> str:
-    """`summary` is what summary.json holds, `pictures` name → (PNG file, caption). Everything in it is escaped."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parents[1] / "reporting/templates"), autoescape=True
-    )
-    figures: Mapping[str, Mapping[str, Any]] = summary["figures"]
-    rows = [
-        {
-            "name": name.replace("_", " "),
-            "value": number(f["value"]),
-            "error": number(f["standard_error"]) if f["standard_error"] is not None else "",
-            "unit": f["unit"],
-            "n": f"{f['n']:,}",
-            "meaning": f["meaning"],
-        }
-        for name, f in figures.items()
-    ]
-    cards = [
-        {
-            "name": f"{name.replace('_', ' ')} / {figures[name]['unit']}",
-            "value": number(figures[name]["value"]),
-        }
-        for name in CARDS
-        if name in figures
-    ]
-    said = [o for o in overrides if not o.startswith(("epochs=", "resume="))]
-    train = shlex.join(["vae-train", *said, f"epochs={config['epochs']}"])
-    return environment.get_template("report.html").render(
-        title=f"{config['name']}: {config['latent']['name']} code of {config['latent']['code_size']} on {config['data']['name']}",
-        subtitle=f"{summary['run']} · run {summary['status']} · checkpoint {summary['checkpoint']}, step {summary['step']:,}",
+    """`summary` is the content of summary.json, `pictures` name → (PNG file, caption), `overrides` those of the run,
+    `arguments` those of vae-eval."""
+    latent, data = config["latent"], config["data"]
+    checkpoint = f"checkpoint {summary['checkpoint']}, step {summary['step']:,}"
+    return render(
+        "report.html",
+        title=f"{config['name']}: {latent['name']} code of {latent['code_size']} on {data['name']}",
+        subtitle=f"{summary['run']} · run {summary['status']} · {checkpoint}",
         notices=summary["notices"],
-        cards=cards,
-        rows=rows,
-        pictures=[
-            {"name": name, "caption": caption, "png": base64.b64encode(file.read_bytes()).decode()}
-            for name, (file, caption) in pictures.items()
-        ],
+        cards=_cards(summary["figures"]),
+        rows=[_row(name, measured) for name, measured in summary["figures"].items()],
+        pictures=embedded(pictures),
         configuration=yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True),
-        commands=f"{train}\n{shlex.join(['vae-eval', *arguments])}",
+        commands="\n".join([_train_command(config, overrides), shlex.join(["vae-eval", *arguments])]),
         versions=", ".join(f"{name} {version}" for name, version in summary["versions"].items()),
     )
+
+
+def _cards(measured: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
+    return [
+        {"name": f"{metric.label} / {metric.unit}", "value": number(measured[metric.name]["value"])}
+        for metric in headlines()
+        if metric.name in measured
+    ]
+
+
+def _row(name: str, measured: Mapping[str, Any]) -> dict[str, str]:
+    error = measured["standard_error"]
+    return {
+        "name": name.replace("_", " "),
+        "value": number(measured["value"]),
+        "error": "" if error is None else number(error),
+        "unit": measured["unit"],
+        "n": f"{measured['n']:,}",
+        "meaning": measured["meaning"],
+    }
+
+
+def _train_command(config: Mapping[str, Any], overrides: list[str]) -> str:
+    kept = [override for override in overrides if not override.startswith(NOT_REPRODUCED)]
+    return shlex.join(["vae-train", *kept, f"epochs={config['epochs']}"])

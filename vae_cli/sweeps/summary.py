@@ -4,6 +4,7 @@ import os
 import shlex
 from pathlib import Path
 
+from vae_cli.reporting.table import aligned
 from vae_cli.runs import record
 from vae_cli.runs.differing import differing, distinct, setting_of, show
 from vae_cli.runs.record import FINISHED, RunRecord
@@ -25,18 +26,21 @@ def roll_call(sweep: Path, found: list[RunRecord]) -> bool:
     columns = differing(found) + (["seed"] if len({member.setting("seed") for member in found}) > 1 else [])
     values = {column: distinct(found, column) for column in columns}
     found.sort(key=lambda member: [values[column].index(setting_of(member, column)) for column in columns])
-    print(f"\n  {'status':11} {'elbo':>10} {'nll':>10} {'s':>8}  {'  '.join(columns)}")
-    for member in found:
-        elbo, nll, seconds = (
-            f"{member.figures[name]:.2f}" if name in member.figures else "–" for name in FIGURES
-        )
-        settings = "  ".join(f"{column}={show(setting_of(member, column))}" for column in columns)
-        print(f"  {member.status:11} {elbo:>10} {nll:>10} {seconds:>8}  {settings}")
+    print()
+    header = ["status", "elbo", "nll", "s", *columns]
+    rows = [_cells(member, columns) for member in found]
+    print(*aligned(rows, "<>>>" + "<" * len(columns), header), sep="\n")
     for member in found:
         if member.status != FINISHED:
             print(_why(member))
     print(f"compare them: vae-compare {shlex.quote(os.path.relpath(sweep))}")
     return all(member.status == FINISHED for member in found)
+
+
+def _cells(member: RunRecord, columns: list[str]) -> list[str]:
+    figures = [f"{member.figures[name]:.2f}" if name in member.figures else "–" for name in FIGURES]
+    settings = [f"{column}={show(setting_of(member, column))}" for column in columns]
+    return [member.status, *figures, *settings]
 
 
 def _why(member: RunRecord) -> str:

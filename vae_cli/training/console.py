@@ -9,6 +9,7 @@ import torch
 from vae_cli.data.support import is_binary
 from vae_cli.engine.state import Experiment
 from vae_cli.reporting import plots, previews
+from vae_cli.reporting.table import aligned
 
 log = logging.getLogger("vae_cli")
 
@@ -72,29 +73,28 @@ def announce(parts: Experiment, runtime: str, folder: Path, step: int) -> None:
 
 
 def report(summary: dict[str, Any], folder: Path) -> None:
-    """The table at the end."""
-    test, data = summary["test"], summary["data"]
-    rows = [(name, test[name], "nats") for name in ("elbo", "rate", "distortion")]
-    if "nll" in test:
-        rows += [
-            ("nll", test["nll"], f"nats ± {test['nll_standard_error']:.3f}, {test['nll_samples']} samples")
-        ]
-    if data["entropy"] is not None:
-        rows += [("entropy", data["entropy"], "nats: no model can be below")]
-    if data["gap"] is not None:
-        rows += [("gap", data["gap"], "nats: nll − entropy")]
+    """Print the table of test metrics at the end of a run."""
     log.info("")
     log.info("test, at the best validation elbo (step %d)", summary["best_step"])
-    for name, value, unit in rows:
-        log.info("  %-12s %10.3f  %s", name, value, unit)
-    log.info("  %-12s %10d  of %d", "active units", test["active_units"], len(test["rate_per_unit"]))
-    log.info(
-        "  %-12s %10.1f  s, %s images/s",
-        "training",
-        summary["seconds"],
-        f"{summary['examples_per_second'] or 0:,.0f}",
-    )
+    for line in aligned(_test_rows(summary), "<><"):
+        log.info("%s", line)
     for file in ("figures/samples.png", "figures/reconstructions.png", "summary.json"):
         log.info("  %s", folder / file)
     log.info("  curves: tensorboard --logdir %s", folder)
     log.info("  more:   vae-eval run=%s", folder)
+
+
+def _test_rows(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Name, value, and unit with a remark."""
+    test, data = summary["test"], summary["data"]
+    rows = [(name, f"{test[name]:.3f}", "nats") for name in ("elbo", "rate", "distortion")]
+    if "nll" in test:
+        error = f"nats ± {test['nll_standard_error']:.3f}, {test['nll_samples']} samples"
+        rows.append(("nll", f"{test['nll']:.3f}", error))
+    if data["entropy"] is not None:
+        rows.append(("entropy", f"{data['entropy']:.3f}", "nats: no model can be below"))
+    if data["gap"] is not None:
+        rows.append(("gap", f"{data['gap']:.3f}", "nats: nll − entropy"))
+    rows.append(("active units", str(test["active_units"]), f"of {len(test['rate_per_unit'])}"))
+    speed = f"{summary['examples_per_second'] or 0:,.0f}"
+    return [*rows, ("training", f"{summary['seconds']:.1f}", f"s, {speed} images/s")]

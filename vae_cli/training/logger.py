@@ -13,12 +13,12 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from vae_cli.config.schema import compares, flatten
+from vae_cli.metrics.registry import METRICS
 from vae_cli.runs.checkpoint import to_json, write_atomically
 
 log = logging.getLogger("vae_cli")
 
 SECONDS_BETWEEN_LINES = 10.0
-ON_THE_CONSOLE = ("loss", "elbo", "rate", "distortion", "active_units")
 
 Figures = dict[str, Any]  # numbers, and lists of numbers for one figure per unit
 
@@ -65,7 +65,8 @@ class Journal:
 
     def line(self, where: str, split: str, figures: Figures) -> None:
         self.next_line = time.monotonic() + SECONDS_BETWEEN_LINES
-        shown = (f"{n.replace('_', ' ')} {_short(figures[n])}" for n in ON_THE_CONSOLE if n in figures)
+        rows = [row for row in METRICS.values() if row.console and row.name in figures]
+        shown = (f"{row.label} {_short(figures[row.name])}" for row in rows)
         log.info("%s: %s %s", where, split, "  ".join(shown))
 
     def image(self, tag: str, picture: np.ndarray, step: int) -> None:
