@@ -43,7 +43,7 @@ def float64():
 # One process imports torch; each command is then a child of it with its own arguments, folder, streams and status.
 SERVER = """
 import json, os, signal, sys, traceback
-import matplotlib.backends.backend_agg, matplotlib.figure, torch.utils.tensorboard, torchvision.datasets
+import matplotlib.backends.backend_agg, matplotlib.figure, torch.utils.tensorboard
 import vae_cli.data.arrays, vae_cli.data.mnist, vae_cli.data.rectangles, vae_cli.models.networks, vae_cli.training.run, vae_cli.evaluation.evaluate
 from vae_cli import cli
 

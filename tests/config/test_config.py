@@ -22,7 +22,7 @@ from vae_cli.build import build
 from vae_cli.config.compose import accept, config_folder, member_name, prefer_our_options
 from vae_cli.config.keys import GROUPS, PLAIN, RULES
 from vae_cli.config.schema import check, differences, flatten
-from vae_cli.data.mnist import AMAT_FILES
+from vae_cli.data.binarization import FIXED
 from vae_cli.engine.learning_rate import learning_rate_factor
 from vae_cli.engine.state import ROW, State, train_step
 from vae_cli.errors import UserError, did_you_mean
@@ -213,7 +213,7 @@ def root(tmp_path_factory) -> Path:
     shutil.copytree(SUBSET / "MNIST", root / "MNIST")
     shutil.copytree(SUBSET / "MNIST/raw", root / "FashionMNIST/raw")
     (root / "binarized_mnist").mkdir()
-    for name in AMAT_FILES:
+    for name in FIXED.checksums:
         rows = np.random.default_rng(0).integers(0, 2, (20, 784))
         (root / "binarized_mnist" / name).write_text("".join(" ".join(map(str, r)) + "\n" for r in rows))
     return root

@@ -1,4 +1,4 @@
-"""The user's own arrays, from .npz or .npy, never unpickled."""
+"""The user's own arrays from an .npz or .npy file. Nothing in the file is unpickled."""
 
 import math
 from pathlib import Path
@@ -13,40 +13,31 @@ from vae_cli.errors import UserError, did_you_mean
 def arrays(path: str, train: str, validation: str, test: str, fractions: list[float], seed: int) -> Dataset:
     """Images [N, H, W], [N, C, H, W] or vectors [N, D]; uint8 (grey levels, or only 0 and 1), bool or floating.
 
-    `train`, `validation` and `test` name arrays of the .npz; labels, if any, are `<name>_labels`. A file with
-    one array is shuffled by `seed` and split by `fractions` (of train, validation and test).
+    `train`, `validation` and `test` name arrays in the .npz; an integer array `<name>_labels` has the labels of one.
+    Where the file has a single array, `seed` shuffles it and `fractions` splits it into train, validation and test.
     """
     found = _load(Path(path).expanduser())
     names = (train, validation, test)
-    images = {name: found[name] for name in names if name in found}
-    if len(images) == 3:
-        labels = {name: found.get(f"{name}_labels") for name in names}
+    missing = [name for name in names if name not in found]
+    if not missing:
+        images = [_images(path, name, found[name]) for name in names]
+        labels = [found.get(f"{name}_labels") for name in names]
     elif len(found) == 1:
         (whole,) = found.values()
-        parts = _split(_numbers(path, "its only array", whole), fractions, seed)
-        images, labels = dict(zip(names, parts, strict=True)), dict.fromkeys(names)
+        images, labels = _split(_images(path, "its only array", whole), fractions, seed), [None, None, None]
     else:
-        missing = next(name for name in names if name not in found)
         raise UserError(
-            f"data.path={path} has no array {missing!r}; it has {', '.join(found)}{did_you_mean(missing, found)} "
+            f"data.path={path} has no array {missing[0]!r}; it has {', '.join(found)}"
+            f"{did_you_mean(missing[0], found)} "
             "(name them by data.train, data.validation and data.test, or store one array alone)"
         )
-    checked = {name: _numbers(path, name, array) for name, array in images.items()}
-    shapes = {name: array.shape[1:] for name, array in checked.items()}
-    if len(set(shapes.values())) > 1:
-        raise UserError(f"data.path={path}: the splits have images of different shapes, {shapes}")
-    kinds = {name: str(array.dtype) for name, array in checked.items()}
-    if len(set(kinds.values())) > 1:
-        raise UserError(f"data.path={path}: the splits have different types, {kinds}")
-    scale = 1.0
-    if checked[train].dtype == np.uint8 and any((a > 1).any() for a in checked.values()):
-        scale = 1 / 255
-    first, second, third = (_as_split(checked[name], labels[name]) for name in names)
-    return Dataset(first, second, third, _image_shape(checked[train]), scale)
+    _check_alike(path, dict(zip(names, images, strict=True)))
+    first, second, third = map(_as_split, images, labels)
+    return Dataset(first, second, third, _image_shape(images[0]), _scale(images))
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:
-    """Every array of the file by name; a .npy has one, called `array`."""
+    """Every array of the file by its name; the array of an .npy is called `array`."""
     if not path.exists():
         raise UserError(f"data.path={path} does not exist; it must be an .npz or .npy file")
     try:
@@ -56,17 +47,17 @@ def _load(path: Path) -> dict[str, np.ndarray]:
                 return {"array": loaded}
             with loaded:
                 return {name: loaded[name] for name in loaded.files}
-    except Exception as error:  # numpy, zipfile, zlib and tokenize each have their own for a corrupt file
+    except Exception as error:  # a corrupt file raises errors of numpy, zipfile, zlib or tokenize
         reason = " ".join(str(error).split())
         if "Object arrays" in reason:
             reason = "it holds Python objects, which are not loaded"
-        elif "pickled" in reason:  # numpy's guess at whatever it does not know
+        elif "pickled" in reason:  # numpy takes every unknown file for a pickle
             reason = "it is no NumPy file"
         raise UserError(f"data.path={path} cannot be read as .npz or .npy: {reason}") from error
 
 
-def _numbers(path: str, name: str, array: np.ndarray) -> np.ndarray:
-    """The array as uint8, float32 or float64; refused if it is no batch of finite images."""
+def _images(path: str, name: str, array: np.ndarray) -> np.ndarray:
+    """The array as uint8, float32 or float64. Raises UserError where it is no batch of finite images."""
     where = f"data.path={path}, array {name!r}"
     if array.ndim not in (2, 3, 4) or 0 in array.shape[1:]:
         raise UserError(f"{where} has shape {array.shape}; allowed are [N, D], [N, H, W] and [N, C, H, W]")
@@ -82,17 +73,34 @@ def _numbers(path: str, name: str, array: np.ndarray) -> np.ndarray:
 
 
 def _split(array: np.ndarray, fractions: list[float], seed: int) -> list[np.ndarray]:
+    """The array shuffled, in three parts."""
     order = np.random.default_rng(seed).permutation(len(array))
     first, second = (round(len(array) * f) for f in (fractions[0], fractions[0] + fractions[1]))
     last = round(len(array) * sum(fractions))
     return [array[order[a:b]] for a, b in ((0, first), (first, second), (second, last))]
 
 
+def _check_alike(path: str, images: dict[str, np.ndarray]) -> None:
+    """Raise UserError where the splits have images of different shapes or types."""
+    shapes = {name: array.shape[1:] for name, array in images.items()}
+    if len(set(shapes.values())) > 1:
+        raise UserError(f"data.path={path}: the splits have images of different shapes, {shapes}")
+    types = {name: str(array.dtype) for name, array in images.items()}
+    if len(set(types.values())) > 1:
+        raise UserError(f"data.path={path}: the splits have different types, {types}")
+
+
+def _scale(images: list[np.ndarray]) -> float:
+    """1/255 for grey levels; 1 for floating point, and for integers that are only 0 and 1."""
+    is_grey = images[0].dtype == np.uint8 and any((array > 1).any() for array in images)
+    return 1 / 255 if is_grey else 1.0
+
+
 def _image_shape(array: np.ndarray) -> tuple[int, int, int]:
-    """(C, H, W). A vector is a one-row image, or a square one where its length is a square number."""
+    """(C, H, W). A vector is a square image where its length is a square number, else an image of one row."""
     shape = array.shape[1:]
     if len(shape) == 1:
-        side = int(np.sqrt(shape[0]))
+        side = math.isqrt(shape[0])
         shape = (side, side) if side * side == shape[0] else (1, shape[0])
     return (1, *shape) if len(shape) == 2 else shape
 

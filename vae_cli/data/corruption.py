@@ -1,20 +1,22 @@
-"""Corruption of what the encoder sees while the target stays clean: the denoising criterion.
+"""Corruption of the encoder's input while the target stays clean: the denoising criterion.
 
-"Denoising Criterion for Variational Auto-Encoding Framework" (Im et al., 2017), arXiv:1511.06406. Each is a
-function of (x [B, D], generator) and applies in training alone; the encoder of a trained model sees clean images.
+"Denoising Criterion for Variational Auto-Encoding Framework" (Im et al., 2017), arXiv:1511.06406. Each corruption
+is a function of (x [B, D], generator). It is used in training only: the encoder of a trained model sees clean images.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Generator, Tensor
 
 
-def uniform_like(x: Tensor, generator: Generator) -> Tensor:
-    return torch.rand(x.shape, generator=generator, dtype=x.dtype, device=x.device)
+class Corruption(Protocol):
+    def __call__(self, x: Tensor, generator: Generator) -> Tensor: ...
 
 
 class Clean(NamedTuple):
+    """x itself."""
+
     def __call__(self, x: Tensor, generator: Generator) -> Tensor:
         return x
 
@@ -34,18 +36,19 @@ class Masking(NamedTuple):
     fraction: float
 
     def __call__(self, x: Tensor, generator: Generator) -> Tensor:
-        return x * (uniform_like(x, generator) >= self.fraction)
+        return x * (_uniform_like(x, generator) >= self.fraction)
 
 
 class SaltAndPepper(NamedTuple):
-    """Each pixel is replaced by 0 or 1, equally likely, with probability `fraction`."""
+    """Each pixel is replaced with probability `fraction`, by 0 or 1 with equal probability."""
 
     fraction: float
 
     def __call__(self, x: Tensor, generator: Generator) -> Tensor:
-        uniform = uniform_like(x, generator)
-        salt = (uniform < 0.5 * self.fraction).to(x.dtype)  # the lower half of the replaced ones
+        uniform = _uniform_like(x, generator)
+        salt = (uniform < 0.5 * self.fraction).to(x.dtype)  # the lower half of the replaced pixels becomes 1
         return torch.where(uniform < self.fraction, salt, x)
 
 
-Corruption = Clean | GaussianNoise | Masking | SaltAndPepper
+def _uniform_like(x: Tensor, generator: Generator) -> Tensor:
+    return torch.rand(x.shape, generator=generator, dtype=x.dtype, device=x.device)

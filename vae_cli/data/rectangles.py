@@ -18,11 +18,11 @@ def rectangles(
     test_size: int,
     seed: int,
 ) -> Dataset:
-    """Images [1, height, width] with one rectangle of ones.
+    """Images [1, height, width], each with one rectangle of ones.
 
-    Its height and width are uniform over the inclusive ranges, then its corner over all places where it
-    fits. Each split is drawn from a seed of its own, (seed, 0 | 1 | 2): the test images are new draws from the
-    same distribution, independent of the training images.
+    The rectangle's height and width are uniform over the inclusive ranges, and its corner is uniform over all
+    places where it fits. Each split has its own seed, (seed, 0 | 1 | 2), so that the test images are new draws
+    from the same distribution, independent of the training images.
     """
     sizes = (train_size, validation_size, test_size)
     train, validation, test = (
@@ -34,7 +34,7 @@ def rectangles(
 
 
 def entropy(height: int, width: int, heights: tuple[int, int], widths: tuple[int, int]) -> float:
-    """H[x] in nats. Different (height, width, corner) are different images, so entropies add:
+    """H[x] in nats. Each (height, width, corner) gives another image, so the entropies add up:
     log(number of sizes) + E[log(number of corners) | size]."""
 
     def side(total: int, low: int, high: int) -> float:
@@ -55,7 +55,7 @@ def _draw(
     """n images [n, height · width], uint8 zeros and ones."""
 
     def span(total: int, low: int, high: int) -> np.ndarray:
-        """[n, total]: which rows (or columns) the rectangle covers."""
+        """Which rows (or columns) the rectangle covers, bool [n, total]."""
         length = rng.integers(low, high + 1, n)
         start = rng.integers(0, total - length + 1)
         place = np.arange(total)
