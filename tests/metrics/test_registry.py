@@ -27,7 +27,7 @@ def reported(command, trained, bernoulli, deterministic) -> set[str]:
     for run, options in ((gaussian, ("anomaly=rectangles",)), (bernoulli, ()), (deterministic, ())):
         done = command("vae-eval", f"run={run}", *every, *options, cwd=run.parent)
         assert done.returncode == 0, done.stderr
-        names |= record.read(run, run.name).figures.keys() | logged(run)
+        names |= record.read(run, run.name).metrics.keys() | logged(run)
     return names
 
 

@@ -1,97 +1,38 @@
-"""report.html in a real browser: every picture shows, nothing comes from elsewhere, and a telephone is wide enough."""
+"""Pages from templates."""
 
-import html
-import json
-import os
-import re
-import shutil
-import subprocess
-from pathlib import Path
+import base64
 
+import jinja2
 import pytest
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-needs_browser = pytest.mark.skipif(
-    BROWSER is None, reason="needs chromium, chromium-browser or google-chrome"
+from vae_cli.reporting.html import embedded, number, render
+
+EMPTY = {"title": "", "subtitle": "", "notices": [], "cards": [], "pictures": [], "commands": ""}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "–"), (1234, "1,234"), (1234.5678, "1,234.568"), (2.0, "2.000"), (-0.5, "-0.500")],
 )
-WIDTHS = (390, 1280)  # of a telephone and of a screen
-PICTURES = {"curves", "reconstructions", "samples", "class_samples", "scatter", "plane", "interpolations",
-            "traversals", "rates", "likelihood", "bounds", "extremes"}  # fmt: skip
-# Each copy of the page tells the page around it what it has; frames can be narrower than a browser's window.
-TELL = """<script>addEventListener("load", () => parent.postMessage({
-  width: innerWidth, scroll: document.documentElement.scrollWidth, all: document.images.length,
-  shown: [...document.images].filter(i => i.complete && i.naturalWidth > 0).length,
-  links: [...document.links].filter(a => !document.getElementById(a.hash.slice(1))).length,
-}, "*"))</script></body>"""
-LISTEN = """<!doctype html><title>waiting</title><script>const told = [];
-addEventListener("message", e => { told.push(e.data); document.title = JSON.stringify(told); });</script>"""
+def test_numbers(value, text):
+    assert number(value) == text
 
 
-@pytest.fixture(scope="module")
-def report(command, gaussian) -> str:
-    """Of a run on digits with every picture."""
-    run = command("vae-eval", f"run={gaussian}", "nll_samples=10", "probe=false", cwd=gaussian.parent)
-    assert run.returncode == 0, run.stderr
-    return (gaussian / "evaluation/report.html").read_text()
+def test_text_is_escaped():
+    page = render("base.html", **(EMPTY | {"title": "a & b", "notices": ["<script>"]}))
+    assert "<h1>a &amp; b</h1>" in page and "&lt;script&gt;" in page and "<script" not in page
 
 
-@pytest.fixture(scope="module")
-def told(report, tmp_path_factory) -> list[dict]:
-    """What the page says of itself at each width."""
-    folder = tmp_path_factory.mktemp("page")
-    assert report.count("</body>") == 1
-    (folder / "copy.html").write_text(report.replace("</body>", TELL))
-    frames = "".join(
-        f'<iframe src="copy.html" width="{w}" height="800" style="border:0"></iframe>' for w in WIDTHS
+def test_a_value_that_the_template_needs_cannot_be_forgotten():
+    with pytest.raises(jinja2.UndefinedError, match="cards"):
+        render("base.html", **{key: value for key, value in EMPTY.items() if key != "cards"})
+
+
+def test_pictures_are_embedded(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"pixels")
+    (picture,) = embedded({"a": (tmp_path / "a.png", "a caption")})
+    assert (picture.name, picture.caption) == ("a", "a caption")
+    assert base64.b64decode(picture.png) == b"pixels"
+    assert f'src="data:image/png;base64,{picture.png}"' in render(
+        "base.html", **(EMPTY | {"pictures": [picture]})
     )
-    (folder / "around.html").write_text(LISTEN + frames)
-    flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=10000", "--dump-dom"]
-    run = subprocess.run(
-        [BROWSER, *flags, f"--user-data-dir={folder}/profile", (folder / "around.html").as_uri()],
-        env=os.environ | {"HOME": str(folder)}, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    assert run.returncode == 0, run.stderr
-    title = re.search(r"<title>(.*?)</title>", run.stdout, re.DOTALL)
-    assert title and title[1].startswith("["), run.stdout[:500]
-    return sorted(json.loads(html.unescape(title[1])), key=lambda page: page["width"])
-
-
-@needs_browser
-def test_every_picture_shows(told):
-    assert [page["width"] for page in told] == list(WIDTHS)
-    for page in told:
-        assert page["all"] == page["shown"] == len(PICTURES)
-
-
-@needs_browser
-def test_the_page_fits_the_width_of_a_telephone(told):
-    for page in told:
-        assert page["scroll"] <= page["width"]
-
-
-@needs_browser
-def test_every_link_leads_to_a_place_in_the_page(told):
-    assert [page["links"] for page in told] == [0, 0]
-
-
-def test_nothing_comes_from_the_network(report):
-    """src= and href= are data or places in the page; no style sheet, font or script is asked for."""
-    sources = re.findall(r"""(?:src|href|srcset|poster)\s*=\s*["']?([^"'\s>]+)""", report)
-    assert sources and all(source.startswith(("data:image/png;base64,", "#")) for source in sources)
-    assert not re.search(r"url\(|@import|<script|<link|<iframe", report)
-
-
-def test_every_picture_has_its_caption_once(report):
-    assert set(re.findall(r'<figure id="(\w+)">', report)) == PICTURES
-    captions = re.findall(r"<figcaption>(.+?)</figcaption>", report)
-    assert len(captions) == len(set(captions)) == len(PICTURES)
-    assert all(f'alt="{caption}"' in report for caption in captions)
-
-
-def test_the_page_has_the_figures_of_summary_json(report, gaussian):
-    found = json.loads(Path(gaussian / "evaluation/summary.json").read_text())["figures"]
-    body = html.unescape(report.partition("<tbody>")[2].partition("</tbody>")[0])
-    assert body.count("<tr>") == len(found)
-    for name, figure in found.items():
-        assert name.replace("_", " ") in body and figure["meaning"] in body
-    assert f"{found['nll']['value']:,.3f}" in body

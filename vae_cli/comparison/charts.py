@@ -1,186 +1,127 @@
-"""What there is to see in the figures of many runs."""
+"""Charts of a comparison: the metric over x, and rate against distortion.
 
-from collections.abc import Iterable, Sequence
+Each function writes one picture and returns its caption, or returns None where there is nothing to draw.
+"""
+
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vae_cli.comparison.table import Row, Table, best_of, floor, matrix
-from vae_cli.metrics.registry import metric
+from vae_cli.comparison.labels import (
+    best_of_other_keys,
+    is_logarithmic,
+    metric_label,
+    plot_label,
+    spans_decades,
+)
+from vae_cli.comparison.table import Row, Table, best_of, common_entropy, floor
+from vae_cli.metrics.registry import SPLITS
 from vae_cli.reporting import plots
-from vae_cli.runs.differing import distinct, setting_of, show
+from vae_cli.runs.differing import distinct, setting_text
 from vae_cli.runs.record import RunRecord
 
 MOST_SERIES = 10  # lines in one chart, one colour each
-ANNOTATED = 144  # cells that still have room for their number
-
-
-def heat_map(table: Table, path: Path) -> str | None:
-    if table.x is None or table.y is None:
-        return None
-    xs, ys, means = matrix(table, table.x, table.y)
-    if not np.isfinite(means).any():
-        return None
-    from matplotlib.patches import Rectangle
-
-    title = f"{_name(table.value)} by {table.x} and {table.y}"
-    width = max(min(14, 2.4 + 0.62 * max(len(xs), 4)), 0.085 * len(title))
-    size = (width, min(12, 1.5 + 0.42 * max(len(ys), 4)))
-    with plots.chart(path, title, size) as axes:
-        colours = "viridis" if table.maximize else "viridis_r"
-        shown = axes.imshow(means, cmap=colours, norm=_norm(means), aspect="auto", origin="lower")
-        axes.figure.colorbar(shown, ax=axes, label=_name(table.value))
-        axes.grid(False)
-        for axis, values in ((axes.xaxis, xs), (axes.yaxis, ys)):
-            step = -(-len(values) // 30)
-            axis.set_ticks(range(0, len(values), step), [label(show(v)) for v in values[::step]])
-        if max(len(show(v)) for v in xs) > 6:
-            axes.tick_params("x", rotation=45)
-        axes.set(xlabel=table.x, ylabel=table.y)
-        if means.size <= ANNOTATED:
-            _annotate(axes, shown, means)
-        if (best := best_of(table.rows, table.value)) is not None:
-            corner = xs.index(best.settings[table.x]) - 0.5, ys.index(best.settings[table.y]) - 0.5
-            axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=plots.PALETTE[2], linewidth=2.5))
-    return f"{_name(table.value)}, mean over seeds. {_best_of_others(table)}Framed: the best. Empty: nothing finished."
-
-
-def _annotate(axes: Any, shown: Any, means: np.ndarray) -> None:
-    for (i, j), mean in np.ndenumerate(means):
-        if np.isfinite(mean):
-            red, green, blue, _ = shown.cmap(shown.norm(mean))
-            dark = 0.3 * red + 0.6 * green + 0.1 * blue < 0.5
-            axes.text(j, i, f"{mean:.4g}", ha="center", va="center", fontsize=7, color="white" if dark else "black")  # fmt: skip
+BESIDE = {"loc": "center left", "bbox_to_anchor": (1, 0.5)}  # a legend to the right of the axes
 
 
 def lines(table: Table, path: Path) -> str | None:
-    """The figure over x with a line for each y, error bars one standard deviation."""
+    """The metric over x with one line for each y; error bars are one standard deviation."""
     if table.x is None or best_of(table.rows, table.value) is None:
         return None
-    members = [member for _, member in table.ranked]
-    xs = distinct(members, table.x)
-    series = distinct(members, table.y)[:MOST_SERIES] if table.y else [None]
-    numeric = all(isinstance(value, int | float) for value in xs)
-    with plots.chart(path, f"{_name(table.value)} over {table.x}", (7.2, 4.2)) as axes:
-        for i, one in enumerate(series):
-            rows = [row for row in table.rows if not table.y or row.settings[table.y] == one]
-            best = [row for x in xs if (row := best_of(_at(rows, table.x, x), table.value))]
-            places = [row.settings[table.x] if numeric else xs.index(row.settings[table.x]) for row in best]
-            figures = [row.figures[table.value] for row in best]
-            name = f"{table.y}={show(one)}" if table.y else None
-            axes.errorbar(
-                places, [f.mean for f in figures], [f.std or 0 for f in figures], color=plots.PALETTE[i],
-                label=name and label(name), marker="o", markersize=4, capsize=3, linestyle="-" if numeric else "none",
-            )  # fmt: skip
-        _floors(axes, table)
-        axes.set(xlabel=table.x, ylabel=_name(table.value))
-        if numeric:
-            axes.set_xscale("log" if is_logarithmic(xs) else "linear")
-            if is_logarithmic(xs):  # ticks at the values rather than at powers of ten
-                ticks = xs[:: -(-len(xs) // 10)]
-                axes.set_xticks(ticks, [show(v) for v in ticks])
-                axes.set_xticks([], minor=True)
-        else:
-            axes.set_xticks(range(len(xs)), [label(show(v)) for v in xs], rotation=30, ha="right")
-        if wide(f.mean for row in table.rows if (f := row.figures.get(table.value))):
-            axes.set_yscale("log")
+    xs = distinct(table.members, table.x)
+    kinds = distinct(table.members, table.y) if table.y else [None]
+    with plots.chart(path, f"{metric_label(table.value)} over {table.x}", (7.2, 4.2)) as axes:
+        for i, kind in enumerate(kinds[:MOST_SERIES]):
+            rows = [row for row in table.rows if not table.y or row.settings[table.y] == kind]
+            name = plot_label(f"{table.y}={setting_text(kind)}") if table.y else None
+            _line(axes, table, rows, xs, plots.PALETTE[i], name)
+        _floor(axes, table)
+        axes.set(xlabel=table.x, ylabel=metric_label(table.value))
+        _scales(axes, table, xs)
         if axes.get_legend_handles_labels()[0]:
-            axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    left_out = len(distinct(members, table.y)) - len(series) if table.y else 0
-    more = f" {left_out} further values of {table.y} are left out." if left_out > 0 else ""
-    return f"{_name(table.value)} over {table.x}: mean ± standard deviation over seeds. {_best_of_others(table)}{more}".strip()
+            axes.legend(**BESIDE)
+    hidden = len(kinds) - MOST_SERIES
+    more = f"{hidden} more values of {table.y} are left out." if hidden > 0 else ""
+    caption = f"{metric_label(table.value)} over {table.x}: mean ± standard deviation over seeds."
+    return f"{caption} {best_of_other_keys(table)}{more}".strip()
 
 
-def rate_distortion(table: Table, path: Path) -> str | None:
-    split = next((s for s in (table.value.partition(".")[0], "test", "validation", "evaluation")
-                  if any({f"{s}.rate", f"{s}.distortion"} <= m.figures.keys() for _, m in table.ranked)), None)  # fmt: skip
-    if split is None:
-        return None
-    rate, distortion = f"{split}.rate", f"{split}.distortion"
-    ranked = [(r, m) for r, m in table.ranked if {rate, distortion} <= m.figures.keys()]
-    title = f"Rate and distortion of {len(ranked):,} members"
-    with plots.chart(path, title, (7.2, 4.6)) as axes:
-        points = np.array([(m.figures[rate], m.figures[distortion]) for _, m in ranked])
-        _coloured(axes, points, [m for _, m in ranked], table.x)
-        if (entropy := common_entropy(table)) is not None:
-            name = f"rate + distortion = entropy {entropy:.3f}"
-            axes.plot([0, entropy], [entropy, 0], color="black", linestyle="--", linewidth=1, label=name)
-        axes.set(xlabel=f"{rate} / nats per image", ylabel=f"{distortion} / nats per image")
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), title=table.x and label(table.x))
-    return "One point a member; rate + distortion = −elbo, so that the better members lie nearer to the lower left. No model can be below the dashed line, where the entropy of the data is known."
+def _line(axes: Any, table: Table, rows: list[Row], xs: list[Any], colour: str, name: str | None) -> None:
+    """The best row at each x."""
+    at = [[row for row in rows if row.settings[str(table.x)] == x] for x in xs]
+    best = [row for each in at if (row := best_of(each, table.value))]
+    places = [row.settings[str(table.x)] for row in best]
+    values = [row.metrics[table.value] for row in best]
+    numeric = _is_numeric(xs)
+    axes.errorbar(
+        places if numeric else [xs.index(place) for place in places],
+        [value.mean for value in values],
+        [value.std or 0 for value in values],
+        color=colour, label=name, marker="o", markersize=4, capsize=3, linestyle="-" if numeric else "none",
+    )  # fmt: skip
 
 
-def _coloured(axes: Any, points: np.ndarray, members: Sequence[RunRecord], key: str | None) -> None:
-    """points [N, 2]: a colour for each value of `key`, or a scale where there are many numbers."""
-    values = [setting_of(member, key) for member in members] if key else []
-    kinds = distinct(members, key) if key else []
-    if key and len(kinds) <= MOST_SERIES:
-        for i, kind in enumerate(kinds):
-            here = np.array([value == kind for value in values])
-            axes.scatter(*points[here].T, s=18, color=plots.PALETTE[i], label=label(show(kind)))
-    elif key and all(isinstance(value, int | float) for value in kinds):
-        from matplotlib.colors import LogNorm
-
-        shown = axes.scatter(*points.T, s=14, c=values, cmap="viridis", norm=LogNorm() if is_logarithmic(kinds) else None)  # fmt: skip
-        axes.figure.colorbar(shown, ax=axes, label=key)
-    else:
-        axes.scatter(*points.T, s=14)
+def _scales(axes: Any, table: Table, xs: list[Any]) -> None:
+    if not _is_numeric(xs):
+        axes.set_xticks(range(len(xs)), [plot_label(setting_text(x)) for x in xs], rotation=30, ha="right")
+    elif is_logarithmic(xs):
+        axes.set_xscale("log")
+        ticks = xs[:: -(-len(xs) // 10)]  # at the values rather than at powers of ten
+        axes.set_xticks(ticks, [setting_text(x) for x in ticks])
+        axes.set_xticks([], minor=True)
+    if spans_decades(row.metrics[table.value].mean for row in table.rows if table.value in row.metrics):
+        axes.set_yscale("log")
 
 
-def is_logarithmic(values: Sequence[float]) -> bool:
-    """Whether numbers in order are spread more evenly in their logarithms: 0.1, 1, 10 and not 1, 2, 3."""
-    if len(values) < 2 or values[0] <= 0 or values[-1] < 10 * values[0]:
-        return False
-    plain, logarithmic = (np.diff(scale(np.asarray(values, float))) for scale in (np.asarray, np.log))
-    return bool(len(values) == 2 or logarithmic.std() / logarithmic.mean() < plain.std() / plain.mean())
+def _is_numeric(values: Sequence[Any]) -> bool:
+    return all(isinstance(value, int | float) for value in values)
 
 
-def wide(values: Iterable[float]) -> bool:
-    """Whether figures, all above 0, span more than two powers of ten."""
-    found = list(values)
-    return bool(found) and min(found) > 0 and max(found) > 100 * min(found)
-
-
-def _norm(means: np.ndarray) -> Any:
-    from matplotlib.colors import LogNorm
-
-    return LogNorm() if wide(means[np.isfinite(means)]) else None
-
-
-def common_entropy(table: Table) -> float | None:
-    """Of the data, where all members model the same."""
-    entropies = {member.entropy for _, member in table.ranked}
-    return entropies.pop() if len(entropies) == 1 else None
-
-
-def _floors(axes: Any, table: Table) -> None:
+def _floor(axes: Any, table: Table) -> None:
     floors = {floor(row, table.value) for row in table.rows}
     if len(floors) == 1 and (value := floors.pop()) is not None:
         plots.floor(axes, value, f"floor {value:.3f}: no model is beyond it")
 
 
-def _at(rows: Sequence[Row], key: str, value: Any) -> list[Row]:
-    return [row for row in rows if row.settings[key] == value]
+def rate_distortion(table: Table, path: Path) -> str | None:
+    """One point for each member, of the split of the compared metric where that has both terms."""
+    for split in (table.value.partition(".")[0], *SPLITS):
+        rate, distortion = f"{split}.rate", f"{split}.distortion"
+        members = [member for member in table.members if {rate, distortion} <= member.metrics.keys()]
+        if members:
+            break
+    else:
+        return None
+    with plots.chart(path, f"Rate and distortion of {len(members):,} members", (7.2, 4.6)) as axes:
+        points = np.array([(member.metrics[rate], member.metrics[distortion]) for member in members])
+        _points(axes, points, members, table.x)
+        if (entropy := common_entropy(table.members)) is not None:
+            name = f"rate + distortion = entropy {entropy:.3f}"
+            axes.plot([0, entropy], [entropy, 0], color="black", linestyle="--", linewidth=1, label=name)
+        axes.set(xlabel=f"{rate} / nats per image", ylabel=f"{distortion} / nats per image")
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(**BESIDE, title=table.x and plot_label(table.x))
+    return (
+        "Each point is a member. rate + distortion = −elbo: better members lie nearer to the lower left. "
+        "The dashed line is the entropy of the data, where it is known: no model can be below it."
+    )
 
 
-def _name(figure: str) -> str:
-    return f"{figure} / {metric(figure).unit}".removesuffix(" / ").replace("nats/image", "nats per image")
+def _points(axes: Any, points: np.ndarray, members: Sequence[RunRecord], key: str | None) -> None:
+    """points [N, 2]: one colour for each value of `key`, or a colour scale where it has many numbers."""
+    values = [member.setting(key) for member in members] if key else []
+    kinds = distinct(members, key) if key else []
+    if key and len(kinds) <= MOST_SERIES:
+        for i, kind in enumerate(kinds):
+            here = np.array([value == kind for value in values])
+            axes.scatter(*points[here].T, s=18, color=plots.PALETTE[i], label=plot_label(setting_text(kind)))
+    elif key and _is_numeric(kinds):
+        from matplotlib.colors import LogNorm
 
-
-def _best_of_others(table: Table) -> str:
-    others = [column for column in table.columns if column not in (table.x, table.y)]
-    names = ", ".join(others) if len(others) <= 4 else f"{len(others)} other keys"
-    return f"Of rows that differ in {names} the best. " if others else ""
-
-
-def label(text: str) -> str:
-    """For matplotlib, which reads `$` as mathematics and hides what begins with `_`."""
-    text = shortened(text).replace("$", r"\$")
-    return f" {text}" if text.startswith("_") else text
-
-
-def shortened(text: str, longest: int = 60) -> str:
-    """Cut in the middle: names of members often begin and end with what matters."""
-    return text if len(text) <= longest else f"{text[: longest // 2]}…{text[1 - longest // 2 :]}"
+        norm = LogNorm() if is_logarithmic(kinds) else None
+        image = axes.scatter(*points.T, s=14, c=values, cmap="viridis", norm=norm)
+        axes.figure.colorbar(image, ax=axes, label=key)
+    else:
+        axes.scatter(*points.T, s=14)

@@ -1,4 +1,4 @@
-"""What a comparison leaves: compare.html, compare.csv, compare.json and pictures in one folder, a table on the console."""
+"""vae-compare: read run folders, write compare.html, compare.csv, compare.json and pictures, print a table."""
 
 import csv
 import logging
@@ -10,50 +10,48 @@ from pathlib import Path
 from typing import Any
 
 from vae_cli.comparison.gallery import draw_all
-from vae_cli.comparison.page import comparison_page, figures_shown, shown
-from vae_cli.comparison.table import Table, table
+from vae_cli.comparison.page import comparison_page, metrics_in_order, statistic_text
+from vae_cli.comparison.table import Table, tabulate
 from vae_cli.config.arguments import names, run_folders
 from vae_cli.errors import UserError
 from vae_cli.reporting.table import aligned
 from vae_cli.runs.checkpoint import write_json
-from vae_cli.runs.differing import setting_of, show
-from vae_cli.runs.record import read
+from vae_cli.runs.differing import setting_text
+from vae_cli.runs.record import FINISHED, read
 
 log = logging.getLogger("vae_cli")
 
 
 def compare(settings: Mapping[str, Any]) -> Table:
-    """Read, compare and draw into a folder that becomes `out` when it is whole.
+    """Write into a temporary folder that replaces `out` once it is complete.
 
-    Raises UserError before anything was written."""
+    Raises UserError before anything is written."""
     started = time.perf_counter()
-    runs = run_folders(settings["folders"])
-    members = [read(folder, name) for folder, name in zip(runs, names(runs), strict=True)]
-    of = table(members, settings)
+    folders = run_folders(settings["folders"])
+    members = [read(folder, name) for folder, name in zip(folders, names(folders), strict=True)]
+    table = tabulate(members, *(settings[key] for key in ("value", "best", "x", "y")))
     out = _out(settings)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".comparison-", dir=out.parent) as name:
         partial = Path(name) / "comparison"
         partial.mkdir()
-        pictures = {
-            name: (partial / f"{name}.png", caption) for name, caption in draw_all(of, partial).items()
-        }
-        _csv(of, partial / "compare.csv")
-        write_json(
-            partial / "compare.json", _summary(of, settings) | {"seconds": time.perf_counter() - started}
-        )
-        (partial / "compare.html").write_text(comparison_page(of, settings, pictures, out), encoding="utf-8")
+        pictures = draw_all(table, partial)
+        _write_csv(table, partial / "compare.csv")
+        page = comparison_page(table, settings, pictures, out)
+        (partial / "compare.html").write_text(page, encoding="utf-8")
+        summary = _summary(table, settings) | {"seconds": time.perf_counter() - started}
+        write_json(partial / "compare.json", summary)
         if out.exists():
             out.rename(Path(name) / "earlier")
         partial.rename(out)
-    _console(of, out)
-    return of
+    _print(table, out)
+    return table
 
 
 def _out(settings: Mapping[str, Any]) -> Path:
-    """Where to; never a folder that holds something else than an earlier comparison."""
+    """The folder to write. Raises UserError for one that holds anything else than an earlier comparison."""
     given = settings["out"] or Path(settings["folders"][0]) / "comparison"
-    out = Path(os.path.abspath(Path(given).expanduser()))  # noqa: PTH100, a link in the path stays
+    out = Path(os.path.abspath(Path(given).expanduser()))  # noqa: PTH100, Path.resolve would follow links
     if out.is_symlink() or (out.exists() and not out.is_dir()):
         raise UserError(f"out={given} is no folder: name a new one")
     if out.is_dir() and any(out.iterdir()) and not (out / "compare.json").exists():
@@ -61,57 +59,56 @@ def _out(settings: Mapping[str, Any]) -> Path:
     return out
 
 
-def _csv(of: Table, file: Path) -> None:
-    """One line a row, and one for each member that has not finished; NAME.std is over seeds."""
-    figures = [column for name in of.figures for column in (name, f"{name}.std")]
+def _write_csv(table: Table, file: Path) -> None:
+    """One line for each row and for each member that has not finished; NAME.std is over seeds."""
+    columns = [column for name in table.metrics for column in (name, f"{name}.std")]
     with file.open("w", newline="", encoding="utf-8") as opened:
         writer = csv.writer(opened)
-        writer.writerow(["members", "status", "n", *of.columns, *figures])
-        for row in of.rows:
-            found = [row.figures.get(name) for name in of.figures]
+        writer.writerow(["members", "status", "n", *table.columns, *columns])
+        for row in table.rows:
+            found = [row.metrics.get(name) for name in table.metrics]
             numbers = [value for each in found for value in (each[:2] if each else (None, None))]
             members = "; ".join(member.name for member in row.members)
-            writer.writerow([members, "finished", len(row.members), *row.settings.values(), *numbers])
-        for other in of.others:
-            settings = [setting_of(other, column) for column in of.columns]
-            writer.writerow([other.name, other.status, 1, *settings, *[None] * len(figures)])
+            writer.writerow([members, FINISHED, len(row.members), *row.settings.values(), *numbers])
+        for other in table.others:
+            settings = map(other.setting, table.columns)
+            writer.writerow([other.name, other.status, 1, *settings, *[None] * len(columns)])
 
 
-def _summary(of: Table, settings: Mapping[str, Any]) -> dict[str, Any]:
+def _summary(table: Table, settings: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "settings": dict(settings),
-        "value": of.value,
-        "best": "max" if of.maximize else "min",
-        "x": of.x,
-        "y": of.y,
-        "differs": of.columns,
-        "notices": of.notices,
+        "value": table.value,
+        "best": "max" if table.maximize else "min",
+        "x": table.x,
+        "y": table.y,
+        "differs": table.columns,
+        "notices": table.notices,
         "rows": [
             {
                 "settings": row.settings,
                 "members": [str(member.folder) for member in row.members],
-                "figures": {name: figure._asdict() for name, figure in row.figures.items()},
+                "figures": {name: statistic._asdict() for name, statistic in row.metrics.items()},
             }
-            for row in of.rows
+            for row in table.rows
         ],
-        "others": {str(other.folder): other.status for other in of.others},
+        "others": {str(other.folder): other.status for other in table.others},
     }
 
 
-def _console(of: Table, out: Path) -> None:
-    """As many columns as the terminal has room for; all of them into a file or a pipe."""
-    figures = figures_shown(of)
-    header = [*of.columns, "n", *figures, "member"]
-    lines = []
-    for row in of.rows:
-        settings = [show(value) for value in row.settings.values()]
-        numbers = [shown(row.figures.get(name), name) for name in figures]
+def _print(table: Table, out: Path) -> None:
+    metrics = metrics_in_order(table)
+    header = [*table.columns, "n", *metrics, "member"]
+    rows = []
+    for row in table.rows:
+        settings = map(setting_text, row.settings.values())
+        numbers = [statistic_text(row.metrics.get(name), name) for name in metrics]
         more = f" and {len(row.members) - 1} more" if len(row.members) > 1 else ""
-        lines.append([*settings, str(len(row.members)), *numbers, row.members[0].name + more])
-    for text in aligned(lines, ">" * len(header), header, rest="compare.csv and compare.html"):
-        log.info("%s", text)
-    for other in of.others:
+        rows.append([*settings, str(len(row.members)), *numbers, row.members[0].name + more])
+    for line in aligned(rows, ">" * len(header), header, rest="compare.csv and compare.html"):
+        log.info("%s", line)
+    for other in table.others:
         log.info("  not finished: %s: %s", other.name, other.status)
-    for notice in of.notices:
+    for notice in table.notices:
         log.warning("  %s", notice)
     log.info("  %s", out / "compare.html")

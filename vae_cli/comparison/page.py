@@ -11,104 +11,110 @@ from urllib.parse import quote
 from vae_cli.comparison.table import Row, Statistic, Table
 from vae_cli.metrics.registry import headlines, metric
 from vae_cli.reporting.html import embedded, number, render
-from vae_cli.runs.differing import show
+from vae_cli.runs.differing import setting_text
 from vae_cli.runs.record import RunRecord
+
+SEED = re.compile(r"[,/]?seed[=_]\d+")  # in the name of a member
 
 
 def comparison_page(
-    of: Table, settings: Mapping[str, Any], pictures: Mapping[str, tuple[Path, str]], out: Path
+    table: Table, settings: Mapping[str, Any], pictures: Mapping[str, tuple[Path, str]], out: Path
 ) -> str:
-    """`pictures` name → (PNG file, caption); `out` is where the links start. Everything in it is escaped."""
-    best, members = of.rows[0], len(of.ranked)
-    split = of.value.rpartition(".")[0]
-    cards = [(row.name, best.figures.get(f"{split}.{row.name}")) for row in headlines()]
+    """`pictures`: name → (PNG file, caption). Links are relative to `out`, the folder that will hold the page."""
+    best, n = table.rows[0], len(table.members)
+    counts = f"{len(table.rows):,} rows · {len(table.others):,} not finished"
+    best_name = _common_name(best) or best.members[0].name
     return render(
         "compare.html",
-        title=f"{members:,} {'run' if members == 1 else 'runs'} by {of.value}",
-        subtitle=f"{', '.join(settings['folders'])} · {len(of.rows):,} rows · {len(of.others):,} not finished · best: "
-        f"{_common(best) or best.members[0].name}",
-        notices=of.notices,
-        cards=[
-            {"name": f"best row: {name}", "value": shown(figure, f"{split}.{name}")}
-            for name, figure in cards
-            if figure
-        ],
-        value=of.value,
-        heads=_heads(of),
-        rows=[_row(of, row, out) for row in of.rows],
+        title=f"{n:,} {'run' if n == 1 else 'runs'} by {table.value}",
+        subtitle=f"{', '.join(settings['folders'])} · {counts} · best: {best_name}",
+        notices=table.notices,
+        cards=_cards(best, table.value.rpartition(".")[0]),
+        value=table.value,
+        heads=_heads(table),
+        rows=[_row(table, row, out) for row in table.rows],
         pictures=embedded(pictures),
-        others=[{"name": o.name, "status": o.status, "href": _link(o, out)} for o in of.others],
-        commands=shlex.join(["vae-compare", *settings["folders"], *_said(settings)]),
+        others=[{"name": o.name, "status": o.status, "href": _link(o, out)} for o in table.others],
+        commands=_command(settings),
     )
 
 
-def _said(settings: Mapping[str, Any]) -> list[str]:
+def metrics_in_order(table: Table) -> list[str]:
+    """The compared metric first."""
+    return [table.value, *(name for name in table.metrics if name != table.value)]
+
+
+def statistic_text(statistic: Statistic | None, name: str) -> str:
+    """`104.046 ± 14.027`; a count is shown as a whole number where its mean is one."""
+    if statistic is None:
+        return "–"
+    whole = statistic.mean.is_integer() and metric(name).is_count
+    mean = number(int(statistic.mean) if whole else statistic.mean)
+    return mean if statistic.std is None else f"{mean} ± {statistic.std:,.3f}"
+
+
+def _cards(best: Row, split: str) -> list[dict[str, str]]:
+    found = [(row.name, f"{split}.{row.name}") for row in headlines()]
     return [
-        f"{key}={value}"
-        for key, value in settings.items()
-        if key != "folders" and value not in ("auto", None)
+        {"name": f"best row: {name}", "value": statistic_text(best.metrics[full_name], full_name)}
+        for name, full_name in found
+        if full_name in best.metrics
     ]
 
 
-def _heads(of: Table) -> list[dict[str, str]]:
-    order = "descending" if of.maximize else "ascending"
-    heads = [{"name": name, "kind": "", "sorted": "", "meaning": ""} for name in ("member", "n", *of.columns)]
-    return heads + [
+def _heads(table: Table) -> list[dict[str, str]]:
+    settings = [{"name": n, "meaning": "", "kind": "", "sorted": ""} for n in ("member", "n", *table.columns)]
+    order = "descending" if table.maximize else "ascending"
+    return settings + [
         {
             "name": f"{name} / {metric(name).unit}".removesuffix(" / "),
-            "kind": _kind(of, name),
             "meaning": metric(name).meaning,
-            "sorted": order if name == of.value else "",
+            "kind": _kind(table, name),
+            "sorted": order if name == table.value else "",
         }
-        for name in figures_shown(of)
+        for name in metrics_in_order(table)
     ]
 
 
-def _kind(of: Table, figure: str) -> str:
-    return "number compared" if figure == of.value else "number"
+def _kind(table: Table, name: str) -> str:
+    """The CSS classes of a metric's column."""
+    return "number compared" if name == table.value else "number"
 
 
-def figures_shown(of: Table) -> list[str]:
-    """The figures, the one compared before the others."""
-    return [of.value, *(name for name in of.figures if name != of.value)]
-
-
-def _row(of: Table, row: Row, out: Path) -> dict[str, Any]:
+def _row(table: Table, row: Row, out: Path) -> dict[str, Any]:
     alone = len(row.members) == 1
     links = [
-        {"name": m.name, "text": m.name if alone else f"seed {m.config['seed']}", "href": _link(m, out)}
+        {"name": m.name, "text": m.name if alone else f"seed {m.setting('seed')}", "href": _link(m, out)}
         for m in row.members
     ]
-    plain = [len(row.members), *row.settings.values()]
-    cells = [
-        {"text": show(v), "sort": "" if v is None else v, "kind": "number" if _is_number(v) else ""}
-        for v in plain
-    ]
-    for name in figures_shown(of):
-        figure = row.figures.get(name)
-        sort = figure.mean if figure else ""
-        cells.append({"text": shown(figure, name), "sort": sort, "kind": _kind(of, name)})
-    return {"name": row.members[0].name, "common": _common(row), "links": links, "cells": cells}
+    cells = [_setting_cell(value) for value in (len(row.members), *row.settings.values())]
+    cells += [_metric_cell(table, row, name) for name in metrics_in_order(table)]
+    return {"name": row.members[0].name, "common": _common_name(row), "links": links, "cells": cells}
 
 
-def _common(row: Row) -> str:
-    """What the names of members have in common but for their seeds."""
-    names = {re.sub(r"[,/]?seed[=_]\d+", "", member.name).strip(",/") for member in row.members}
+def _setting_cell(value: Any) -> dict[str, Any]:
+    kind = "number" if isinstance(value, int | float) else ""
+    return {"text": setting_text(value), "sort": "" if value is None else value, "kind": kind}
+
+
+def _metric_cell(table: Table, row: Row, name: str) -> dict[str, Any]:
+    statistic = row.metrics.get(name)
+    sort = "" if statistic is None else statistic.mean
+    return {"text": statistic_text(statistic, name), "sort": sort, "kind": _kind(table, name)}
+
+
+def _common_name(row: Row) -> str:
+    """The name that the members of a row share apart from their seeds."""
+    names = {SEED.sub("", member.name).strip(",/") for member in row.members}
     return names.pop() if len(names) == 1 and len(row.members) > 1 else ""
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float)
 
 
 def _link(member: RunRecord, out: Path) -> str:
     return quote(os.path.relpath(member.report, out))
 
 
-def shown(figure: Statistic | None, name: str) -> str:
-    """`104.046 ± 14.027`; what counts things is whole where it can be."""
-    if figure is None:
-        return "–"
-    whole = figure.mean.is_integer() and metric(name).is_count
-    mean = number(int(figure.mean) if whole else figure.mean)
-    return mean if figure.std is None else f"{mean} ± {figure.std:,.3f}"
+def _command(settings: Mapping[str, Any]) -> str:
+    keys = {key: value for key, value in settings.items() if key != "folders" and value not in ("auto", None)}
+    return shlex.join(
+        ["vae-compare", *settings["folders"], *(f"{key}={value}" for key, value in keys.items())]
+    )

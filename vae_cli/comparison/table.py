@@ -1,79 +1,111 @@
-"""Many members → one table: what differs, what it did, mean ± standard deviation over seeds, best first."""
+"""The table of a comparison: members that differ only in their seed are one row; the best row comes first."""
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
+from vae_cli.comparison.axes import choose_axes
 from vae_cli.errors import UserError, did_you_mean
-from vae_cli.metrics.registry import SPLITS, direction, headlines, metric
-from vae_cli.runs.differing import axes, differing, distinct, setting_of, show
+from vae_cli.metrics.registry import NATS, SPLITS, direction, headlines, metric
+from vae_cli.runs.differing import differing, distinct, setting_text
 from vae_cli.runs.record import FINISHED, RunRecord
+
+NAMED = 5  # unfinished members in an error message
 
 
 class Statistic(NamedTuple):
+    """Of one metric over the members of a row."""
+
     mean: float
-    std: float | None  # over seeds, of the sample; None of one member
+    std: float | None  # of the sample; None for one member
     n: int
 
 
 class Row(NamedTuple):
-    """Members that differ in their seed alone."""
+    """Members that differ only in their seed."""
 
     settings: dict[str, Any]  # column → number or text; None where the members have no such key
     members: list[RunRecord]
-    figures: dict[str, Statistic]
+    metrics: dict[str, Statistic]
 
 
 class Table(NamedTuple):
     columns: list[str]  # the keys that differ
-    figures: list[str]
-    rows: list[Row]  # best first; those without the figure last
-    others: list[RunRecord]  # that have not finished, or cannot be read
-    value: str  # the figure compared
+    metrics: list[str]
+    rows: list[Row]  # best first; rows without the compared metric last
+    others: list[RunRecord]  # members that have not finished or cannot be read
+    value: str  # the compared metric
     maximize: bool
     x: str | None
     y: str | None
     notices: list[str]
 
     @property
-    def ranked(self) -> list[tuple[Row, RunRecord]]:
+    def pairs(self) -> list[tuple[Row, RunRecord]]:
+        """Each finished member with its row, best rows first."""
         return [(row, member) for row in self.rows for member in row.members]
 
+    @property
+    def members(self) -> list[RunRecord]:
+        return [member for _, member in self.pairs]
 
-def table(members: Sequence[RunRecord], settings: Mapping[str, Any]) -> Table:
-    """Raises UserError where nothing has finished, and for a figure or key that does not exist or does not differ."""
+
+def tabulate(members: Sequence[RunRecord], value: str, best: str, x: str, y: str | None) -> Table:
+    """Arguments as in compare.yaml. Raises UserError where nothing has finished, and for a metric or key that does
+    not exist, does not differ or has no direction."""
     finished = [member for member in members if member.status == FINISHED]
     others = [member for member in members if member.status != FINISHED]
     if not finished:
-        said = "; ".join(f"{member.name}: {member.status}" for member in others[:5])
-        more = f"; and {len(others) - 5} more" if len(others) > 5 else ""
-        raise UserError(f"no run has finished: {said}{more}")
-    figures = list(dict.fromkeys(name for member in finished for name in member.figures))
-    value = _value(figures, settings["value"])
-    maximize = (direction(value) if settings["best"] == "auto" else settings["best"]) == "max"
+        named = "; ".join(f"{member.name}: {member.status}" for member in others[:NAMED])
+        more = f"; and {len(others) - NAMED} more" if len(others) > NAMED else ""
+        raise UserError(f"no run has finished: {named}{more}")
+    metrics = list(dict.fromkeys(name for member in finished for name in member.metrics))
+    value = _compared(metrics, value)
+    maximize = (direction(value) if best == "auto" else best) == "max"
     columns = differing(finished)
     rows = _sorted(_rows(finished, columns), value, maximize)
-    x, y = axes(finished, columns, settings["x"], settings["y"])
+    axes = choose_axes(finished, columns, x, y)
     notices = list(_notices(rows, finished, columns, value))
-    return Table(columns, figures, rows, others, value, maximize, x, y, notices)
+    return Table(columns, metrics, rows, others, value, maximize, *axes, notices)
 
 
-def floor(row: Row, figure: str) -> float | None:
-    """What `figure` cannot pass, from the entropy of the data where it is known."""
-    entropies = {member.entropy for member in row.members}
-    entropy = entropies.pop() if len(entropies) == 1 else None
-    limit = metric(figure).floor
+def best_of(rows: Iterable[Row], value: str) -> Row | None:
+    """The first of sorted rows that has the metric."""
+    return next((row for row in rows if value in row.metrics), None)
+
+
+def common_entropy(members: Iterable[RunRecord]) -> float | None:
+    """The entropy of the data, where all members model the same data and it is known."""
+    entropies = {member.entropy for member in members}
+    return entropies.pop() if len(entropies) == 1 else None
+
+
+def floor(row: Row, name: str) -> float | None:
+    """The value of a metric that no model can pass, where the entropy of the row's data gives one."""
+    entropy, limit = common_entropy(row.members), metric(name).floor
     return None if entropy is None or limit is None else limit(entropy)
+
+
+def settings_text(row: Row, columns: Iterable[str]) -> str:
+    settings = ((column, row.settings[column]) for column in columns)
+    return ", ".join(f"{column}={setting_text(value)}" for column, value in settings if value is not None)
+
+
+def _compared(metrics: list[str], value: str) -> str:
+    if value == "auto":
+        known = (f"{split}.{row.name}" for split in SPLITS for row in headlines() if row.direction)
+        return next((name for name in (*known, *metrics) if name in metrics), "test.nll")
+    if value not in metrics:
+        hint = did_you_mean(value, metrics)
+        raise UserError(f"value={value}: no finished run has it{hint}; there are {', '.join(metrics)}")
+    return value
 
 
 def _rows(members: Sequence[RunRecord], columns: list[str]) -> list[Row]:
     groups: dict[tuple[Any, ...], list[RunRecord]] = {}
     for member in members:
-        settings = tuple(setting_of(member, column) for column in columns)
-        groups.setdefault(settings, []).append(member)
+        groups.setdefault(tuple(map(member.setting, columns)), []).append(member)
     return [
         Row(dict(zip(columns, settings, strict=True)), group, _statistics(group))
         for settings, group in groups.items()
@@ -83,7 +115,7 @@ def _rows(members: Sequence[RunRecord], columns: list[str]) -> list[Row]:
 def _statistics(members: Sequence[RunRecord]) -> dict[str, Statistic]:
     values: dict[str, list[float]] = {}
     for member in members:
-        for name, value in member.figures.items():
+        for name, value in member.metrics.items():
             values.setdefault(name, []).append(value)
     return {name: _statistic(each) for name, each in values.items()}
 
@@ -95,53 +127,22 @@ def _statistic(values: list[float]) -> Statistic:
 
 def _sorted(rows: list[Row], value: str, maximize: bool) -> list[Row]:
     def key(row: Row) -> float:
-        mean = row.figures[value].mean if value in row.figures else math.inf
-        return -mean if maximize and value in row.figures else mean
+        if value not in row.metrics:
+            return math.inf
+        return -row.metrics[value].mean if maximize else row.metrics[value].mean
 
     return sorted(rows, key=key)
 
 
-def _value(figures: list[str], value: str) -> str:
-    if value == "auto":
-        first = [f"{split}.{row.name}" for split in SPLITS for row in headlines() if row.direction]
-        return next((name for name in (*first, *figures) if name in figures), "test.nll")
-    if value not in figures:
-        raise UserError(
-            f"value={value}: no finished run has it{did_you_mean(value, figures)}; there are {', '.join(figures)}"
-        )
-    return value
-
-
-def best_of(rows: Iterable[Row], value: str) -> Row | None:
-    """Of rows that are sorted, best first."""
-    return next((row for row in rows if value in row.figures), None)
-
-
-def matrix(table: Table, x: str, y: str) -> tuple[list[Any], list[Any], np.ndarray]:
-    """The values of x [X], of y [Y], and the figure's means [Y, X]: the best where rows differ in other keys, too,
-    NaN where there is none."""
-    members = [member for _, member in table.ranked]
-    xs, ys = distinct(members, x), distinct(members, y)
-    means = np.full((len(ys), len(xs)), np.nan)
-    for row in reversed(table.rows):  # the best comes last and stays
-        if table.value in row.figures:
-            cell = ys.index(row.settings[y]), xs.index(row.settings[x])
-            means[cell] = row.figures[table.value].mean
-    return xs, ys, means
-
-
-def _notices(rows: list[Row], members: list[RunRecord], columns: list[str], value: str) -> Iterable[str]:
+def _notices(rows: list[Row], members: list[RunRecord], columns: list[str], value: str) -> Iterator[str]:
     for key in ("data", "likelihood"):
-        if key in columns and metric(value).unit:
-            kinds = ", ".join(map(show, distinct(members, key)))
-            yield f"The members differ in their {key} ({kinds}): nats of one say nothing beside nats of another."
+        if key in columns and metric(value).unit == NATS:
+            kinds = ", ".join(map(setting_text, distinct(members, key)))
+            yield f"The members differ in their {key} ({kinds}): values of {value} cannot be compared between them."
     for row in rows:
-        seeds = [member.config.get("seed") for member in row.members]
-        if twice := [m.name for m in row.members if seeds.count(m.config.get("seed")) > 1]:
-            yield f"The same configuration and seed more than once, so that ± is too small: {', '.join(twice)}."
-    if lacking := sum(value not in row.figures for row in rows):
+        seeds = [member.setting("seed") for member in row.members]
+        if twice := [m.name for m in row.members if seeds.count(m.setting("seed")) > 1]:
+            names = ", ".join(twice)
+            yield f"The same configuration and seed occur more than once, which makes ± too small: {names}."
+    if lacking := sum(value not in row.metrics for row in rows):
         yield f"{lacking} of {len(rows)} rows have no {value}: they come last."
-
-
-def show_settings(row: Row, columns: Iterable[str]) -> str:
-    return ", ".join(f"{c}={show(row.settings[c])}" for c in columns if row.settings[c] is not None)

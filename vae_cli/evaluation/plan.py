@@ -15,6 +15,7 @@ from vae_cli.evaluation.gallery import requested
 from vae_cli.evaluation.measurements import Figures
 from vae_cli.evaluation.trained import Trained
 from vae_cli.metrics.likelihood import ENUMERABLE_UNITS, posterior
+from vae_cli.runs import metrics_log
 from vae_cli.training.console import CROSS_ENTROPY
 
 Settings = dict[str, Any]
@@ -80,7 +81,11 @@ def study(settings: Settings) -> Study:
                 f"anomaly={settings['anomaly']} has grey pixels, the run is black and white: one look tells them apart"
             )
     subject = Subject(
-        model.vae, data.to(device, "auto"), _metrics(folder), settings["interpolate"], settings["anomaly"]
+        model.vae,
+        data.to(device, "auto"),
+        metrics_log.read(folder / "metrics.jsonl"),
+        settings["interpolate"],
+        settings["anomaly"],
     )
     pictures = requested(None if settings["pictures"] == "auto" else settings["pictures"], subject)
     return Study(settings, folder, model, checkpoint, status, notices, subject, other, exact, probe, pictures)
@@ -126,13 +131,6 @@ def _wanted(settings: Settings, key: str, possible: bool, needs: str) -> bool:
     if settings[key] is True and not possible:
         raise UserError(f"{key}=true needs {needs}")
     return bool(settings[key]) and possible
-
-
-def _metrics(folder: Path) -> list[dict[str, Any]]:
-    """metrics.jsonl, without a line that a killed run left half-written."""
-    file = folder / "metrics.jsonl"
-    lines = file.read_text().splitlines() if file.exists() else []
-    return [json.loads(line) for line in lines if line.endswith("}")]
 
 
 def measured(of: Study) -> tuple[Figures, View]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from vae_cli.errors import Interrupted
 from vae_cli.runs import record
 from vae_cli.runs.lock import REFUSED, is_held, owner, pid_here
+from vae_cli.runs.metrics_log import latest
 
 if TYPE_CHECKING:
     from tqdm import tqdm  # imported where it draws: whoever asks for help need not wait
@@ -111,7 +112,7 @@ class Monitor(threading.Thread):
         if folder in self.bars:
             self.bars.pop(folder).close()
         of = f"/{self.expected}" if self.expected else ""
-        before = "" if self._is_new(folder / "summary.json") or not member.figures else ", before"
+        before = "" if self._is_new(folder / "summary.json") or not member.metrics else ", before"
         said = f"{member.status:10} {member.name}  {_figures(member)}{before}"
         tqdm.write(f"{said}  [{len(self.ended)}{of}]", file=sys.stdout)
         sys.stdout.flush()
@@ -126,8 +127,8 @@ class Monitor(threading.Thread):
                 total=epochs, leave=False, dynamic_ncols=True, file=sys.stdout,
                 bar_format="{percentage:3.0f} % {bar:20} {desc}",
             )  # fmt: skip
-        if latest := record.latest(folder):
-            self.bars[folder].n = latest[0]
+        if progress := latest(folder / "metrics.jsonl"):
+            self.bars[folder].n = progress[0]
         self.bars[folder].set_description_str(f"{_progress(folder, epochs)}  {folder.name}")
 
     def _epochs(self, folder: Path) -> int | None:
@@ -178,17 +179,17 @@ def _is_ours(pid: int) -> bool:
 
 
 def _progress(folder: Path, epochs: int | None) -> str:
-    if not (latest := record.latest(folder)):
+    if not (logged := latest(folder / "metrics.jsonl")):
         return "starting"
-    epoch, elbo = latest
+    epoch, elbo = logged
     return f"epoch {epoch:.1f} of {epochs}" + (f", elbo {elbo:.2f}" if elbo is not None else "")
 
 
 def _figures(member: record.RunRecord) -> str:
     shown = [
-        f"{name.removeprefix('test.')} {member.figures[name]:.2f}"
+        f"{name.removeprefix('test.')} {member.metrics[name]:.2f}"
         for name in ("test.elbo", "test.nll")
-        if name in member.figures
+        if name in member.metrics
     ]
-    seconds = [f"{member.figures['seconds']:.0f} s"] if "seconds" in member.figures else []
+    seconds = [f"{member.metrics['seconds']:.0f} s"] if "seconds" in member.metrics else []
     return "  ".join([*shown, *seconds, *([member.error] if member.error else [])])

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from vae_cli.reporting.table import aligned
 from vae_cli.runs import record
-from vae_cli.runs.differing import differing, distinct, setting_of, show
+from vae_cli.runs.differing import differing, distinct, setting_text
 from vae_cli.runs.record import FINISHED, RunRecord
 
-FIGURES = ("test.elbo", "test.nll", "seconds")
+METRICS = ("test.elbo", "test.nll", "seconds")
 
 
 def earlier_failure(folder: Path) -> str | None:
@@ -25,7 +25,7 @@ def roll_call(sweep: Path, found: list[RunRecord]) -> bool:
         return True
     columns = differing(found) + (["seed"] if len({member.setting("seed") for member in found}) > 1 else [])
     values = {column: distinct(found, column) for column in columns}
-    found.sort(key=lambda member: [values[column].index(setting_of(member, column)) for column in columns])
+    found.sort(key=lambda member: [values[column].index(member.setting(column)) for column in columns])
     print()
     header = ["status", "elbo", "nll", "s", *columns]
     rows = [_cells(member, columns) for member in found]
@@ -38,9 +38,9 @@ def roll_call(sweep: Path, found: list[RunRecord]) -> bool:
 
 
 def _cells(member: RunRecord, columns: list[str]) -> list[str]:
-    figures = [f"{member.figures[name]:.2f}" if name in member.figures else "–" for name in FIGURES]
-    settings = [f"{column}={show(setting_of(member, column))}" for column in columns]
-    return [member.status, *figures, *settings]
+    metrics = [f"{member.metrics[name]:.2f}" if name in member.metrics else "–" for name in METRICS]
+    settings = [f"{column}={setting_text(member.setting(column))}" for column in columns]
+    return [member.status, *metrics, *settings]
 
 
 def _why(member: RunRecord) -> str:

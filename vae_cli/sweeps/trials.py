@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from vae_cli.config.keys import CALL
-from vae_cli.runs.differing import show as shown
+from vae_cli.runs.differing import setting_text
 from vae_cli.runs.record import PARSER
 from vae_cli.sweeps.summary import earlier_failure
 
@@ -72,7 +72,7 @@ def show(study: "Study", sweep: Path, figures: list[str], n_trials: int) -> bool
     print(f"{said}; {what} by validation {', '.join(figures)}:")
     for trial in best if len(figures) > 1 else best[:1]:
         values = " ".join(f"{value:10.2f}" for value in trial.values)
-        settings = "  ".join(f"{key}={shown(value)}" for key, value in trial.params.items())
+        settings = "  ".join(f"{key}={setting_text(value)}" for key, value in trial.params.items())
         folder = _member(trial, folders)
         print(f"  {values}  {settings}" + (f"  {os.path.relpath(folder)}" if folder else ""))
     return True

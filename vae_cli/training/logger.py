@@ -1,6 +1,5 @@
 """What a run says: TensorBoard, metrics.jsonl, console lines and a progress bar, all from one stream of figures."""
 
-import json
 import logging
 import sys
 import time
@@ -14,7 +13,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from vae_cli.config.schema import compares, flatten
 from vae_cli.metrics.registry import METRICS
-from vae_cli.runs.checkpoint import to_json, write_atomically
+from vae_cli.runs.metrics_log import MetricsLog
 
 log = logging.getLogger("vae_cli")
 
@@ -31,9 +30,7 @@ class Journal:
         from torch.utils.tensorboard import SummaryWriter  # here: whoever only reads figures need not wait
 
         self.writer: Any = SummaryWriter(str(folder), purge_step=step + 1 if step else 0)
-        self.metrics = folder / "metrics.jsonl"
-        _truncate(self.metrics, step)
-        self.file = self.metrics.open("a", buffering=1)  # a line at a time: a killed run leaves whole lines
+        self.metrics = MetricsLog(folder / "metrics.jsonl", step)
         self.stack = ExitStack()
         visible = progress and sys.stderr.isatty()
         self.bar = tqdm(total=total_steps, initial=step, unit="step", disable=not visible, dynamic_ncols=True)
@@ -53,7 +50,7 @@ class Journal:
         self.writer.file_writer.add_summary(Summary(value=values), shown)  # one record, not one for each
         for name in figures.keys() - scalars.keys():
             self.writer.add_histogram(f"{split}/{name}", np.asarray(figures[name]), shown)
-        self.file.write(to_json({"step": step, "epoch": epoch, "split": split, **figures}) + "\n")
+        self.metrics.append({"step": step, "epoch": epoch, "split": split, **figures})
 
     def advance(self, steps: int, epoch: float, figures: Figures) -> None:
         """Move the bar, or say a line when the last one was some time ago."""
@@ -106,21 +103,7 @@ class Journal:
         self.bar.close()
         self.stack.close()
         self.writer.close()
-        self.file.close()
-
-
-def _truncate(metrics: Path, step: int) -> None:
-    """Keep the lines up to `step`, but for a test there, which the resumed run makes anew; a line that a dying
-    process left half-written goes too."""
-    kept = []
-    for line in metrics.read_text().splitlines() if metrics.exists() else []:
-        try:
-            logged = json.loads(line)
-        except json.JSONDecodeError:
-            break
-        if step and logged["step"] <= step and logged["split"] != "test":
-            kept.append(line + "\n")
-    write_atomically(metrics, "".join(kept).encode())
+        self.metrics.close()
 
 
 def _short(value: float | int) -> str:

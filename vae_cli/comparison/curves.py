@@ -1,0 +1,46 @@
+"""The learning curves of the best members in one chart."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vae_cli.comparison.charts import BESIDE, MOST_SERIES
+from vae_cli.comparison.labels import MOST_MEMBERS, member_title, of_the_best, plot_label
+from vae_cli.comparison.table import Table, common_entropy
+from vae_cli.reporting import plots
+from vae_cli.runs.metrics_log import curve
+
+
+def curves(table: Table, path: Path) -> str | None:
+    """Write the picture and return its caption; None where no member has logged an elbo."""
+    best = table.pairs[:MOST_MEMBERS]
+    found = [(row, member, *curve(member.folder / "metrics.jsonl")) for row, member in best]
+    found = [each for each in found if each[3]]
+    if not found:
+        return None
+    with plots.chart(path, "Learning curves", (9.6, 2.6 + 0.14 * len(found))) as axes:
+        for i, (row, member, split, points) in enumerate(found):
+            style = "-" if split == "validation" else ":"
+            name = plot_label(member_title(table, row, member))
+            axes.plot(*zip(*points, strict=True), style, color=_colour(i, len(found)), label=name, linewidth=1.2)  # fmt: skip
+        elbos = [[elbo for _, elbo in points] for *_, points in found]
+        low, high = min(float(np.median(each)) for each in elbos), max(map(max, elbos))
+        if (entropy := common_entropy(table.members)) is not None:
+            plots.floor(axes, -entropy, f"−entropy {-entropy:.3f}")
+            high = max(high, -entropy)
+        margin = 0.05 * (high - low) or 1.0
+        axes.set_ylim(low - margin, high + margin)
+        axes.set(xlabel="epoch", ylabel="elbo / nats per image")
+        axes.legend(**BESIDE, fontsize=7)
+    return (
+        f"The elbo while training{of_the_best(table)}: of validation, or dotted of training where there is no "
+        "validation. The picture shows at least the better half of each curve's points; first steps and spikes "
+        "may lie below it."
+    )
+
+
+def _colour(i: int, n: int) -> Any:
+    from matplotlib import colormaps
+
+    return plots.PALETTE[i] if n <= MOST_SERIES else colormaps["viridis"](i / n)

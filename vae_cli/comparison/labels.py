@@ -1,0 +1,67 @@
+"""Words for the pictures of a comparison, and whether an axis should be logarithmic."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from vae_cli.comparison.table import Row, Table, settings_text
+from vae_cli.metrics.registry import metric
+from vae_cli.runs.differing import setting_text
+from vae_cli.runs.record import RunRecord
+
+MOST_MEMBERS = 24  # in a picture that shows each member
+MOST_SETTINGS = 3  # beside the name of a member
+
+
+def metric_label(name: str) -> str:
+    """`test.nll / nats per image`"""
+    return f"{name} / {metric(name).unit}".removesuffix(" / ").replace("nats/image", "nats per image")
+
+
+def plot_label(text: str) -> str:
+    """For matplotlib, which reads `$` as mathematics and hides labels that begin with `_`."""
+    text = shortened(text).replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
+
+
+def shortened(text: str, longest: int = 60) -> str:
+    """Cut in the middle, because the names of members often differ at their beginning or end."""
+    return text if len(text) <= longest else f"{text[: longest // 2]}…{text[1 - longest // 2 :]}"
+
+
+def member_title(table: Table, row: Row, member: RunRecord) -> str:
+    """A member's name, with its settings where they are few and the name does not contain them."""
+    settings = {column: value for column, value in row.settings.items() if value is not None}
+    in_name = all(f"{column}={setting_text(value)}" in member.name for column, value in settings.items())
+    if in_name or len(table.columns) > MOST_SETTINGS:
+        return member.name
+    return f"{member.name} ({settings_text(row, table.columns)})"
+
+
+def best_of_other_keys(table: Table) -> str:
+    """The sentence of a caption that says which rows a cell or point leaves out."""
+    others = [column for column in table.columns if column not in (table.x, table.y)]
+    names = ", ".join(others) if len(others) <= 4 else f"{len(others)} other keys"
+    return f"Of rows that differ in {names}, the best one is shown. " if others else ""
+
+
+def of_the_best(table: Table) -> str:
+    """The words of a caption where a picture does not show all members."""
+    n = len(table.members)
+    return f" of the best {MOST_MEMBERS} of {n:,} members" if n > MOST_MEMBERS else ""
+
+
+def is_logarithmic(values: Sequence[float]) -> bool:
+    """Whether sorted numbers are spaced more evenly by their logarithms: true of 0.1, 1, 10, false of 1, 2, 3."""
+    if len(values) < 2 or values[0] <= 0 or values[-1] < 10 * values[0]:
+        return False
+    if len(values) == 2:
+        return True
+    linear, logarithmic = (np.diff(scale(np.asarray(values, float))) for scale in (np.asarray, np.log))
+    return bool(logarithmic.std() / logarithmic.mean() < linear.std() / linear.mean())
+
+
+def spans_decades(values: Iterable[float]) -> bool:
+    """Whether numbers, all above 0, span more than two powers of ten."""
+    found = list(values)
+    return bool(found) and min(found) > 0 and max(found) > 100 * min(found)
