@@ -32,8 +32,10 @@ if TYPE_CHECKING:
     from vae_cli.evaluation.trained import Trained
 
 
-def load(run_folder: str | Path, checkpoint: str = "best", device: str = "auto") -> "Trained":
+def load(
+    run_folder: str | Path, checkpoint: str = "best", device: str = "auto", external_targets: bool = False
+) -> "Trained":
     """The trained model of a run folder: see `vae_cli.evaluation.trained`."""
     from vae_cli.evaluation.trained import load  # torch is imported here, not by `import vae_cli`
 
-    return load(run_folder, checkpoint, device)
+    return load(run_folder, checkpoint, device, external_targets)

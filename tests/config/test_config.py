@@ -2,6 +2,8 @@
 
 import copy
 import functools
+import importlib
+import inspect
 import math
 import re
 import shutil
@@ -19,9 +21,15 @@ from hydra.core.global_hydra import GlobalHydra
 from torch import Generator
 
 from vae_cli.build import build
-from vae_cli.config.compose import accept, config_folder, member_name, prefer_our_options
-from vae_cli.config.keys import GROUPS, PLAIN, RULES
-from vae_cli.config.schema import check, differences, flatten
+from vae_cli.config import resolvers
+from vae_cli.config.compose import accept, config_folder, prepare_hydra, run_config
+from vae_cli.config.diff import differences, flatten
+from vae_cli.config.resolvers import member_name
+from vae_cli.config.schema.keys import option_class, roles
+from vae_cli.config.schema.messages import allowed
+from vae_cli.config.schema.networks import NetworkConfig
+from vae_cli.config.schema.part import role_of
+from vae_cli.config.schema.run import GROUP_CONFIGS, GROUPS, CheckpointConfig, RunConfig
 from vae_cli.data.binarization import FIXED
 from vae_cli.engine.learning_rate import learning_rate_factor
 from vae_cli.engine.state import ROW, State, train_step
@@ -35,6 +43,12 @@ OPTIONS = sorted(
 )
 EXPERIMENTS = sorted(path.stem for path in CONFIGS.glob("experiment/*.yaml"))
 SEARCHES = [name for name in EXPERIMENTS if name.startswith("search_")]
+SERVING = {
+    "gaussian": ["pathwise", "reinforce"],
+    "bernoulli": ["concrete", "reinforce", "straight_through"],
+    "deterministic": ["pathwise"],
+}
+GIVEN_BY_BUILD = {"estimator"}  # parts that are arguments of other parts
 INSTALLED = {distribution.name for distribution in distributions()}
 NAMES = {group: [option for g, option in OPTIONS if g == group] for group in GROUPS}
 
@@ -48,14 +62,15 @@ SMALL = {
 @pytest.fixture(scope="module", autouse=True)
 def hydra_config():
     GlobalHydra.instance().clear()
-    prefer_our_options()
+    prepare_hydra()
+    resolvers.register()
     with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
         yield
 
 
 @functools.cache
 def _composed(*overrides: str) -> dict:
-    return accept(hydra.compose("config", list(overrides)))
+    return accept(hydra.compose("config", list(overrides))).plain()
 
 
 def composed(*overrides: str) -> dict:
@@ -95,7 +110,7 @@ def default() -> dict:
 
 def steps(config: dict, n: int = 1) -> State:
     """Build and train n steps: finite figures, and every parameter that has a gradient moves."""
-    experiment = build(config)
+    experiment = build(run_config(config))
     state = State(experiment, Generator().manual_seed(config["seed"]))
     before = copy.deepcopy(experiment.model.state_dict())
     images = experiment.data.train.images[: experiment.settings.batch_size]
@@ -108,6 +123,17 @@ def steps(config: dict, n: int = 1) -> State:
     assert any(moved)
     assert all(value.isfinite().all() for value in experiment.model.state_dict().values())
     return state
+
+
+def dotted(config: dict, prefix: str = "") -> list[str]:
+    """The keys of all leaves."""
+    return [
+        leaf
+        for key, value in config.items()
+        for leaf in (
+            dotted(value, f"{prefix}{key}.") if isinstance(value, dict) and value else [f"{prefix}{key}"]
+        )
+    ]
 
 
 # --- every file ---------------------------------------------------------------------------------------------
@@ -123,15 +149,44 @@ def test_every_option_composes_passes_and_has_a_rule_for_every_key(group, name):
     """So that none reaches torch unchecked; and it says its own name."""
     config = option(f"{group}={name}")
     assert config[group]["name"] == name
-    assert flatten(config).keys() - PLAIN <= RULES.keys()
+    assert flatten(config).keys() <= roles().keys()
 
 
-def test_every_rule_has_a_key():
-    """No rule outlives what it was for."""
-    keys = set()
-    for group, name in OPTIONS:
-        keys |= flatten(option(f"{group}={name}")).keys()
-    assert RULES.keys() <= keys
+@pytest.mark.parametrize(("group", "name"), OPTIONS)
+def test_the_keys_of_yaml_are_the_fields_of_the_model_and_the_arguments_of_the_constructor(group, name):
+    """The law that holds the three together; what a model marks as no argument, `build` applies itself."""
+    config = option(f"{group}={name}")[group]
+    model = option_class(group, config["_target_"])
+    fields = {field.alias or key for key, field in model.model_fields.items()}
+    assert config.keys() == fields
+    arguments = {
+        key
+        for key, field in model.model_fields.items()
+        if key not in ("name", "target") and role_of(field).argument
+    }
+    module, _, constructor = config["_target_"].rpartition(".")
+    parameters = inspect.signature(getattr(importlib.import_module(module), constructor)).parameters
+    taken = {
+        name for name, parameter in parameters.items() if parameter.kind == parameter.POSITIONAL_OR_KEYWORD
+    }
+    if module == "torch.optim":  # which take more than we offer
+        assert arguments <= taken
+    else:
+        assert arguments == taken - GIVEN_BY_BUILD
+
+
+def test_every_model_has_an_option():
+    """No model outlives the option that it was for."""
+    targets = {option(f"{group}={name}")[group]["_target_"] for group, name in OPTIONS}
+    assert targets == {target for config in GROUP_CONFIGS.values() for target in config.options()}
+
+
+def test_a_key_has_one_role_whatever_the_option():
+    for group, base in GROUP_CONFIGS.items():
+        for model in base.options().values():
+            for key, field in model.model_fields.items():
+                if key not in ("name", "target"):
+                    assert role_of(field)[:3] <= tuple(roles()[f"{group}.{key}"][:3])
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.rglob("*.yaml")), ids=lambda p: f"{p.parent.name}/{p.stem}")
@@ -139,10 +194,10 @@ def test_every_key_is_explained(path):
     """Each leaf key of each file has a comment on its line or a rule in the schema."""
     group = "" if path.parent == CONFIGS or path.parent.name == "experiment" else f"{path.parent.name}."
     loaded = yaml.safe_load(path.read_text())
-    leaves = flatten({k: v for k, v in loaded.items() if k not in ("defaults", "hydra")})
+    leaves = dotted({k: v for k, v in loaded.items() if k not in ("defaults", "hydra")})
     for key in leaves:
         line = rf"^\s*([\w.]+\.)?{key.rpartition('.')[2]}:.*#"
-        explained = f"{group}{key}" in RULES or re.search(line, path.read_text(), re.MULTILINE)
+        explained = f"{group}{key}" in roles() or re.search(line, path.read_text(), re.MULTILINE)
         assert explained, f"{path.name}: {key}"
 
 
@@ -154,7 +209,7 @@ def test_every_part_takes_a_step(part):
 @pytest.mark.parametrize("estimator", NAMES["estimator"])
 @pytest.mark.parametrize("latent", NAMES["latent"])
 def test_every_pair_of_latent_and_estimator_takes_a_step_or_is_refused(latent, estimator):
-    allowed = yaml.safe_load((CONFIGS / f"latent/{latent}.yaml").read_text())["estimators"]
+    allowed = SERVING[latent]
     pair = (f"latent={latent}", f"estimator={estimator}")
     if estimator in allowed:
         steps(put(small(composed(*pair)), {"objective.samples": 2}))
@@ -188,13 +243,13 @@ def test_every_pair_of_latent_and_estimator_takes_a_step_or_is_refused(latent, e
 )
 def test_the_keys_of_parts_take_a_step(part, values):
     config = put(small(option(part)), values)
-    check(config)
+    run_config(config)
     steps(config, n=2)
 
 
 def test_every_activation_and_initialization_that_is_allowed_exists():
     for key, names in (("activation", ACTIVATIONS), ("initialization", INITIALIZATIONS)):
-        assert RULES[f"network.{key}"].allowed == ", ".join(names)
+        assert allowed(NetworkConfig.model_fields[key]) == ", ".join(names)
 
 
 def test_precision_float64_reaches_the_parameters(default, float64):
@@ -256,9 +311,9 @@ def test_every_binarization_takes_a_step(data, binarization, root):
     config = small_data(put(small(option(f"data={data}")), {"data.binarization": binarization}), root)
     if (data, binarization) == ("fashion_mnist", "fixed"):
         with pytest.raises(UserError, match=r"data\.binarization=fixed exists for MNIST alone"):
-            check(config)
+            run_config(config)
         return
-    check(config)
+    run_config(config)
     steps(config)
 
 
@@ -270,14 +325,41 @@ def test_arrays_take_a_step(tmp_path):
 # --- what is refused ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("key", RULES)
-def test_a_value_of_the_wrong_type_is_refused_for_every_key(key, default):
+def every_field() -> list[tuple[str, str, object]]:
+    """An option that has it, the key and the field, for all plain keys and all keys of all options."""
+    found = [
+        ("latent=gaussian", key, field) for key, field in RunConfig.model_fields.items() if key not in GROUPS
+    ]
+    found += [
+        ("latent=gaussian", f"checkpoint.{key}", field)
+        for key, field in CheckpointConfig.model_fields.items()
+    ]
+    by_target = {
+        yaml.safe_load((CONFIGS / group / f"{name}.yaml").read_text()).get("_target_"): f"{group}={name}"
+        for group, name in OPTIONS
+    }
+    for group, base in GROUP_CONFIGS.items():
+        for target, model in base.options().items():
+            found += [
+                (by_target[target], f"{group}.{key}", field)
+                for key, field in model.model_fields.items()
+                if key != "target"
+            ]
+    return [each for each in found if each[1] != "checkpoint"]
+
+
+@pytest.mark.parametrize(("part", "key", "field"), every_field(), ids=str)
+def test_a_value_of_the_wrong_type_is_refused_for_every_key(part, key, field):
     """The message names key, value and what is allowed."""
-    is_text = RULES[key].accepts("nonsense")
-    for value in (math.nan, {}, [[]]) if is_text else ("nonsense", math.nan, [[]]):
+    refused = 0
+    for value in ("nonsense", math.nan, [[]], {}):
+        if isinstance(value, str) and field.annotation is str:
+            continue
         with pytest.raises(UserError) as error:
-            check(put(default, {key: value}))
-        assert str(error.value) == f"{key}={value} is not allowed; allowed is {RULES[key].allowed}"
+            run_config(put(option(part), {key: value}))
+        assert str(error.value).startswith(f"{key}={value} is not allowed; allowed is {allowed(field)}")
+        refused += 1
+    assert refused >= 3
 
 
 BAD = [
@@ -326,13 +408,6 @@ BAD = [
     ("", "optimizer.betas", [0.9, 1.0], [0.0, 0.0], "a list of 2 values"),
     ("", "optimizer.weight_decay", -1, 0, "a number of at least 0"),
     ("", "schedule.warmup_steps", -1, 0, "a whole number of at least 0"),
-    (
-        "",
-        "data._target_",
-        "os.system",
-        "vae_cli.data.rectangles.rectangles",
-        "vae_cli.data.dataset.FILE.NAME",
-    ),
     ("latent=bernoulli", "latent.temperature", -1, 0.1, "a number above 0"),
     ("latent=bernoulli", "estimator.anneal_rate", -1, 0, "a number of at least 0"),
     ("latent=bernoulli", "estimator.minimum_temperature", 0, 0.01, "a number above 0"),
@@ -348,7 +423,7 @@ BAD = [
     ("data=mnist", "data.dataset", "Kmnist", "FashionMNIST", "MNIST, FashionMNIST"),
     ("data=arrays", "data.path", None, "x.npz", "a text"),
     ("data=arrays", "data.fractions", [0.8, 0.2], [0.8, 0.2, 0.0], "a list of 3 values"),
-    ("network=conv", "network.hidden", 0, 1, "whole numbers of at least 1"),
+    ("network=conv", "network.hidden", 0, 1, "a whole number of at least 1"),
     ("network=conv", "network.channels", [0], [1], "each a whole number of at least 1"),
 ]
 
@@ -357,11 +432,11 @@ BAD = [
 def test_values_outside_the_allowed_are_refused_and_those_at_its_edge_pass(part, key, bad, good, allowed):
     config = option(part or "latent=gaussian")
     with pytest.raises(UserError) as error:
-        check(put(config, {key: bad}))
+        run_config(put(config, {key: bad}))
     message = str(error.value)
     assert message.startswith(f"{key}=") and allowed in message.partition("allowed is ")[2]
     assert ("null" if bad is None else str(bad).replace("'", "")) in message
-    check(put(config, {key: good}))
+    run_config(put(config, {key: good}))
 
 
 @pytest.mark.parametrize(
@@ -406,7 +481,7 @@ CONTRADICTIONS = [
 @pytest.mark.parametrize(("part", "values", "words"), CONTRADICTIONS, ids=lambda v: str(v)[:40])
 def test_contradictions_are_refused(part, values, words):
     with pytest.raises(UserError) as error:
-        check(put(option(part or "latent=gaussian"), values))
+        run_config(put(option(part or "latent=gaussian"), values))
     for word in words:
         assert word in str(error.value)
 
@@ -420,14 +495,18 @@ def test_contradictions_are_refused(part, values, words):
             {"optimizer.nesterov": True, "optimizer.momentum": 0},
             ["optimizer=sgd", "momentum"],
         ),
-        ("latent=gaussian", {"latent.code_sise": 3}, ["'latent.code_sise'", "did you mean 'code_size'?"]),
+        (
+            "latent=gaussian",
+            {"latent.code_sise": 3},
+            ["'latent.code_sise'", "did you mean 'latent.code_size'?"],
+        ),
         ("data=mnist", {"data.validation_size": 400}, ["data.validation_size=400", "allowed are 0 to 399"]),
     ],
     ids=str,
 )
 def test_what_only_building_can_show_is_refused_in_words(part, values, words):
     with pytest.raises(UserError) as error:
-        build(put(small(option(part)), {"data.root": str(SUBSET)} | values))
+        build(run_config(put(small(option(part)), {"data.root": str(SUBSET)} | values)))
     for word in words:
         assert word in str(error.value)
 
@@ -442,7 +521,7 @@ def test_only_likelihoods_on_the_whole_line_take_pixels_outside_0_1(likelihood, 
         steps(config)
         return
     with pytest.raises(UserError) as error:
-        build(config)
+        build(run_config(config))
     for word in (f"likelihood={likelihood}", "[0, 1]", f"[{low:g}, {high:g}]", "likelihood=gaussian"):
         assert word in str(error.value)
 
@@ -451,7 +530,7 @@ def test_only_likelihoods_on_the_whole_line_take_pixels_outside_0_1(likelihood, 
 def test_cuda_without_cuda_is_refused(device, default, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UserError, match=rf"device={device}.*no CUDA; allowed here are auto, cpu"):
-        build(put(small(default), {"device": device}))
+        build(run_config(put(small(default), {"device": device})))
 
 
 def test_differences_are_listed_but_for_what_a_resumed_run_may_change(default):
@@ -476,7 +555,7 @@ def test_differences_are_listed_but_for_what_a_resumed_run_may_change(default):
     ],
 )
 def test_the_nearest_name(typo, found):
-    assert did_you_mean(typo, [*GROUPS, *RULES]) == (f"; did you mean {found!r}?" if found else "")
+    assert did_you_mean(typo, [*GROUPS, *roles()]) == (f"; did you mean {found!r}?" if found else "")
 
 
 # --- names of a sweep's members -----------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from omegaconf import OmegaConf
 
 from vae_cli.build import build
 from vae_cli.config.compose import accept, config_folder, saved_config
-from vae_cli.config.schema import differences
+from vae_cli.config.diff import differences
 from vae_cli.data.batches import epoch_order
 from vae_cli.engine import runtimes
 from vae_cli.engine.cuda_graph import WARM_UP, CudaGraphRunner

@@ -17,7 +17,8 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import vae_cli
-from vae_cli.config.keys import EVALUATION, PICTURES
+from vae_cli.config.schema.commands import PICTURES, EvalConfig
+from vae_cli.config.schema.keys import command_keys
 
 VAE_EVAL = str(Path(sys.executable).with_name("vae-eval"))
 QUICK = ["nll_samples=10", "probe=false", "pictures=[]"]
@@ -385,7 +386,7 @@ def test_help_names_every_key_and_picture_without_waiting_for_torch(tmp_path):
         [sys.executable, "-X", "importtime", VAE_EVAL, "--help"], cwd=tmp_path, capture_output=True, text=True
     )  # fmt: skip
     assert run.returncode == 0 and len(run.stdout.splitlines()) < 60
-    for name in [*EVALUATION, *PICTURES]:
+    for name in [*command_keys(EvalConfig), *PICTURES]:
         assert name in run.stdout, name
     imported = {line.rpartition("|")[2].strip() for line in run.stderr.splitlines()}
     assert "vae_cli.config.compose" in imported and "torch" not in imported

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Generator, Tensor
 
-from vae_cli.config.keys import PICTURES as NAMES
+from vae_cli.config.schema.commands import PICTURES as NAMES
 from vae_cli.data.dataset import Dataset, Split
 from vae_cli.errors import UserError
 from vae_cli.evaluation import measurements

@@ -15,7 +15,7 @@ from conftest import SUBSET
 from torch import Tensor
 
 import vae_cli
-from vae_cli.config.keys import GROUPS
+from vae_cli.config.schema.run import GROUPS
 from vae_cli.errors import UserError
 
 
@@ -57,7 +57,7 @@ def test_what_was_loaded_says_what_it_is(digits, boxes, original_gaussian):
     assert digits.shape == (1, 28, 28) and boxes.shape == (1, 24, 24)
     assert digits.scale == pytest.approx(1 / 255) and boxes.scale == 1
     saved = yaml.safe_load((original_gaussian / ".hydra/config.yaml").read_text())
-    assert digits.config["latent"]["code_size"] == saved["latent"]["code_size"] == 2
+    assert digits.config.latent.code_size == saved["latent"]["code_size"] == 2
     assert 0 < digits.step <= json.loads((original_gaussian / "summary.json").read_text())["steps"]
     assert not digits.vae.training and not any(p.requires_grad for p in digits.vae.parameters())
 

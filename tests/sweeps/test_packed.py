@@ -24,12 +24,12 @@ from omegaconf import OmegaConf, open_dict
 
 from vae_cli.build import build
 from vae_cli.config.compose import accept, config_folder
+from vae_cli.config.diff import pack_signature
 from vae_cli.engine import packed
 from vae_cli.engine.state import State
 from vae_cli.errors import Interrupted
 from vae_cli.runs import checkpoint, lock
 from vae_cli.sweeps.packed import multi_gpu
-from vae_cli.sweeps.packed.compatible import signature
 from vae_cli.sweeps.packed.scheduler import Member, groups, train_all
 from vae_cli.training import run
 
@@ -257,7 +257,7 @@ def test_free_bits_keep_code_sizes_apart(tmp_path, stacks):
 
 def test_what_differs_in_shape_or_code_does_not_share(tmp_path):
     def kind(*overrides: str) -> str:
-        return signature(accept(hydra.compose("config", [*BERNOULLI, *overrides])))
+        return pack_signature(accept(hydra.compose("config", [*BERNOULLI, *overrides])))
 
     for shared in (
         "seed=5",

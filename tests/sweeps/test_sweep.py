@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from vae_cli.config.compose import config_folder
-from vae_cli.config.schema import flatten
+from vae_cli.config.diff import flatten
 from vae_cli.runs import lock
 from vae_cli.sweeps.monitor import Monitor, halt
 from vae_cli.sweeps.summary import roll_call

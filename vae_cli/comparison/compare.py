@@ -5,7 +5,6 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from vae_cli.comparison.gallery import draw_all
 from vae_cli.comparison.page import comparison_page, metrics_in_order, statistic_text
 from vae_cli.comparison.table import Table, tabulate
 from vae_cli.config.arguments import names, run_folders
+from vae_cli.config.schema.commands import CompareConfig
 from vae_cli.errors import UserError
 from vae_cli.reporting.table import aligned
 from vae_cli.runs.checkpoint import write_json
@@ -22,14 +22,14 @@ from vae_cli.runs.record import FINISHED, read
 log = logging.getLogger("vae_cli")
 
 
-def compare(settings: Mapping[str, Any]) -> Table:
+def compare(settings: CompareConfig) -> Table:
     """Write into a temporary folder that replaces `out` once it is complete.
 
     Raises UserError before anything is written."""
     started = time.perf_counter()
-    folders = run_folders(settings["folders"])
+    folders = run_folders(settings.folders)
     members = [read(folder, name) for folder, name in zip(folders, names(folders), strict=True)]
-    table = tabulate(members, *(settings[key] for key in ("value", "best", "x", "y")))
+    table = tabulate(members, settings.value, settings.best, settings.x, settings.y)
     out = _out(settings)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".comparison-", dir=out.parent) as name:
@@ -48,9 +48,9 @@ def compare(settings: Mapping[str, Any]) -> Table:
     return table
 
 
-def _out(settings: Mapping[str, Any]) -> Path:
+def _out(settings: CompareConfig) -> Path:
     """The folder to write. Raises UserError for one that holds anything else than an earlier comparison."""
-    given = settings["out"] or Path(settings["folders"][0]) / "comparison"
+    given = settings.out or Path(settings.folders[0]) / "comparison"
     out = Path(os.path.abspath(Path(given).expanduser()))  # noqa: PTH100, Path.resolve would follow links
     if out.is_symlink() or (out.exists() and not out.is_dir()):
         raise UserError(f"out={given} is no folder: name a new one")
@@ -75,9 +75,9 @@ def _write_csv(table: Table, file: Path) -> None:
             writer.writerow([other.name, other.status, 1, *settings, *[None] * len(columns)])
 
 
-def _summary(table: Table, settings: Mapping[str, Any]) -> dict[str, Any]:
+def _summary(table: Table, settings: CompareConfig) -> dict[str, Any]:
     return {
-        "settings": dict(settings),
+        "settings": settings.plain(),
         "value": table.value,
         "best": "max" if table.maximize else "min",
         "x": table.x,

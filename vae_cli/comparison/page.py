@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from vae_cli.comparison.table import Row, Statistic, Table
+from vae_cli.config.schema.commands import CompareConfig
 from vae_cli.metrics.registry import headlines, metric
 from vae_cli.reporting.html import embedded, number, render
 from vae_cli.runs.differing import setting_text
@@ -18,7 +19,7 @@ SEED = re.compile(r"[,/]?seed[=_]\d+")  # in the name of a member
 
 
 def comparison_page(
-    table: Table, settings: Mapping[str, Any], pictures: Mapping[str, tuple[Path, str]], out: Path
+    table: Table, settings: CompareConfig, pictures: Mapping[str, tuple[Path, str]], out: Path
 ) -> str:
     """`pictures`: name → (PNG file, caption). Links are relative to `out`, the folder that will hold the page."""
     best, n = table.rows[0], len(table.members)
@@ -27,7 +28,7 @@ def comparison_page(
     return render(
         "compare.html",
         title=f"{n:,} {'run' if n == 1 else 'runs'} by {table.value}",
-        subtitle=f"{', '.join(settings['folders'])} · {counts} · best: {best_name}",
+        subtitle=f"{', '.join(settings.folders)} · {counts} · best: {best_name}",
         notices=table.notices,
         cards=_cards(best, table.value.rpartition(".")[0]),
         value=table.value,
@@ -113,8 +114,10 @@ def _link(member: RunRecord, out: Path) -> str:
     return quote(os.path.relpath(member.report, out))
 
 
-def _command(settings: Mapping[str, Any]) -> str:
-    keys = {key: value for key, value in settings.items() if key != "folders" and value not in ("auto", None)}
-    return shlex.join(
-        ["vae-compare", *settings["folders"], *(f"{key}={value}" for key, value in keys.items())]
-    )
+def _command(settings: CompareConfig) -> str:
+    keys = {
+        key: value
+        for key, value in settings.plain().items()
+        if key != "folders" and value not in ("auto", None)
+    }
+    return shlex.join(["vae-compare", *settings.folders, *(f"{key}={value}" for key, value in keys.items())])

@@ -1,99 +1,102 @@
-"""From YAML to a checked plain dictionary. Needs no torch."""
+"""From Hydra's configuration to a checked, typed one."""
 
-import os
-import re
-import shlex
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import yaml
 from hydra import compose
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 from hydra.errors import MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
-from yaml import YAMLError
+from pydantic import ValidationError
 
-from vae_cli.config.keys import CALL, GROUPS, RULES
-from vae_cli.config.schema import check, check_comparison, check_evaluation, check_pair
+from vae_cli.config.saved import ADDED, upgraded
+from vae_cli.config.schema.commands import CompareConfig, EvalConfig
+from vae_cli.config.schema.data import DataConfig
+from vae_cli.config.schema.estimators import EstimatorConfig
+from vae_cli.config.schema.fields import Plain
+from vae_cli.config.schema.keys import call_keys, command_keys, option_class, roles
+from vae_cli.config.schema.latents import LatentConfig
+from vae_cli.config.schema.messages import sentence
+from vae_cli.config.schema.part import Checked
+from vae_cli.config.schema.run import GROUPS, CallConfig, RunConfig
 from vae_cli.errors import UserError, did_you_mean
 
-NOT_OF_A_RUN = ("hydra", "experiment", *CALL)  # they may change from one call to the next
-
-
-sys.path.append(
-    str(Path(__file__).resolve().parents[1] / "plugins")
-)  # where Hydra, too, looks for hydra_plugins
-
-# Hydra merges our hydra/launcher/NAME.yaml into the plugin's schema of that name, and regrets it: here it is meant.
-warnings.filterwarnings("ignore", r"\s*'hydra/.*' is validated against ConfigStore schema with the same name")
+NOT_OF_A_RUN = ("hydra", "experiment", *CallConfig.model_fields)  # they may change from one call to the next
+PACKAGE = Path(__file__).resolve().parents[1]
+Model = TypeVar("Model", bound=Checked)
 
 
 def config_folder() -> Path:
     """configs/: inside the installed wheel, or beside the package in a checkout."""
-    package = Path(__file__).resolve().parents[1]
-    for folder in (package / "configs", package.parent / "configs"):
+    for folder in (PACKAGE / "configs", PACKAGE.parent / "configs"):
         if (folder / "config.yaml").exists():
             return folder
     raise UserError(
-        f"{package} has no configs/config.yaml: the installation is incomplete; install vae-cli again"
+        f"{PACKAGE} has no configs/config.yaml: the installation is incomplete; install vae-cli again"
     )
 
 
-def prefer_our_options() -> None:
-    """Before Hydra composes: beside a plugin's stored hydra/sweeper=optuna it would refuse our file of that name."""
-    Plugins.instance()  # imports all plugins, which store theirs, once
+def prepare_hydra() -> None:
+    """Let Hydra find our plugin and prefer our options. Call it before Hydra composes."""
+    sys.path.append(str(PACKAGE / "plugins"))  # where Hydra looks for hydra_plugins
+    # Hydra merges hydra/launcher/NAME.yaml into the plugin's schema of that name and warns of it; here it is intended.
+    warnings.filterwarnings(
+        "ignore", r"\s*'hydra/.*' is validated against ConfigStore schema with the same name"
+    )
+    Plugins.instance()  # imports all plugins, which store their options, once
+    # Hydra would refuse our hydra/sweeper/optuna.yaml beside the option of that name that the plugin has stored.
     ConfigStore.instance().repo["hydra"]["sweeper"].pop("optuna.yaml", None)
 
 
-def member_name(overrides: str, sweep: str = "") -> str:
-    """A member's overrides as one folder name: of keys the last part (of the first key that has it), safe characters, and a
-    hash where these are not enough or it would be too long; without the experiment that has given the sweep its name."""
-    import hashlib
+def accept(cfg: DictConfig, external_targets: bool | None = None) -> RunConfig:
+    """The checked configuration of a run. `external_targets` allows parts from outside this package; None: as `cfg`,
+    the configuration of this call, says.
 
-    told = ",".join(part for part in overrides.split(",") if part != f"experiment={sweep}")
-    short = re.sub(r"(?:^|(?<=,))[\w.]+(?==)", lambda key: SHORT.get(key[0], key[0]), told) or "defaults"
-    safe = re.sub(r"[^\w.,=+-]", "_", short, flags=re.ASCII)
-    if safe == short and len(safe) <= 150:
-        return safe
-    return f"{safe[:140]}_{hashlib.sha256(overrides.encode()).hexdigest()[:8]}"
-
-
-FIRST = {key.rpartition(".")[2]: key for key in reversed(RULES)}  # last part → the first key that has it
-SHORT = {key: last for last, key in FIRST.items() if last not in GROUPS}
-
-OmegaConf.register_new_resolver("member", member_name, replace=True)
-OmegaConf.register_new_resolver("python", lambda: shlex.quote(sys.executable), replace=True)
-# cached, so that workers get the folder of the user, not theirs
-OmegaConf.register_new_resolver("here", os.getcwd, use_cache=True, replace=True)
-
-
-def accept(cfg: DictConfig) -> dict[str, Any]:
-    """The configuration as a checked plain dictionary. Needs no torch."""
+    Raises UserError with one sentence for the first thing that is wrong."""
     for group in GROUPS:
         part = cfg.get(group)
-        if not isinstance(part, DictConfig) or not {"name", "_target_"} <= part.keys():
+        given = isinstance(part, DictConfig) and {"name", "_target_"} <= part.keys()
+        if not given and group not in ADDED:
             raise UserError(f"{group} must be given: {group}=OPTION")
-    check_pair(cfg.latent, cfg.estimator)  # first: a wrong pair has interpolations that lead nowhere
-    config = plain(cfg)
-    check(config)
-    return config
+    _check_pair(cfg)
+    external = bool(cfg.get("external_targets")) if external_targets is None else external_targets
+    return run_config(plain(cfg), external)
 
 
-def plain(cfg: DictConfig) -> dict[str, Any]:
+def run_config(config: Mapping[str, Any], external_targets: bool = False) -> RunConfig:
+    """The checked configuration of a plain dictionary, which may be an earlier version's."""
+    return _checked(RunConfig, upgraded(config), roles(), {"external_targets": external_targets})
+
+
+def accept_call(cfg: DictConfig) -> CallConfig:
+    """The checked keys of one call of vae-train."""
+    return _checked(CallConfig, _plain(OmegaConf.masked_copy(cfg, call_keys())), call_keys())
+
+
+def accept_evaluation(cfg: DictConfig) -> EvalConfig:
+    return _checked(EvalConfig, _without_hydra(cfg), command_keys(EvalConfig))
+
+
+def accept_comparison(cfg: DictConfig) -> CompareConfig:
+    return _checked(CompareConfig, _without_hydra(cfg), command_keys(CompareConfig))
+
+
+def plain(cfg: DictConfig) -> Plain:
     """What makes up a run, as a plain dictionary, unchecked."""
     return _plain(OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in NOT_OF_A_RUN]))
 
 
-def plain_call(cfg: DictConfig) -> dict[str, Any]:
-    """The keys of a call, unchecked."""
-    return _plain(OmegaConf.masked_copy(cfg, list(CALL)))
+def _without_hydra(cfg: DictConfig) -> Plain:
+    return _plain(OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"]))
 
 
-def _plain(cfg: DictConfig) -> dict[str, Any]:
+def _plain(cfg: DictConfig) -> Plain:
     try:
         plain = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     except MissingMandatoryValue as error:
@@ -105,18 +108,44 @@ def _plain(cfg: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in plain.items()}
 
 
-def accept_evaluation(cfg: DictConfig) -> dict[str, Any]:
-    """The settings of vae-eval as a checked plain dictionary. Needs no torch."""
-    settings = _plain(OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"]))
-    check_evaluation(settings)
-    return settings
+def accept_section(model: type[Model], section: DictConfig, prefix: str) -> Model:
+    """The keys of a model from a section of Hydra's own configuration, as hydra.launcher is."""
+    value = {key: section.get(key) for key in model.model_fields}
+    return _checked(model, value, [], prefix=prefix)
 
 
-def accept_comparison(cfg: DictConfig) -> dict[str, Any]:
-    """The settings of vae-compare as a checked plain dictionary."""
-    settings = _plain(OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"]))
-    check_comparison(settings)
-    return settings
+def _checked(
+    model: type[Model], value: Plain, names: Iterable[str], context: Plain | None = None, prefix: str = ""
+) -> Model:
+    try:
+        return model.model_validate(value, context=context)
+    except ValidationError as error:
+        raise UserError(prefix + sentence(error, model, value, names)) from error
+
+
+def _check_pair(cfg: DictConfig) -> None:
+    """Refuse an estimator that cannot serve the latent. This comes before keys are resolved: those of a wrong pair refer to
+    keys that the other part does not have."""
+    current = upgraded({group: {"_target_": cfg[group].get("_target_")} for group in ("latent", "estimator")})
+    latent = option_class("latent", str(current["latent"]["_target_"]))
+    estimator = option_class("estimator", str(current["estimator"]["_target_"]))
+    assert issubclass(latent, LatentConfig)
+    assert issubclass(estimator, EstimatorConfig)
+    if not estimator.serves(latent):
+        raise UserError(
+            f"estimator={cfg.estimator.name} cannot serve latent={cfg.latent.name}; "
+            f"allowed are {', '.join(_serving(latent))}"
+        )
+
+
+def _serving(latent: type[LatentConfig]) -> list[str]:
+    """The estimators of this package that can serve a latent, by their option's name."""
+    options = {
+        file.stem: yaml.safe_load(file.read_text())
+        for file in sorted((config_folder() / "estimator").glob("*.yaml"))
+    }
+    models = EstimatorConfig.options()
+    return [name for name, option in options.items() if models[option["_target_"]].serves(latent)]
 
 
 def saved_config(folder: Path) -> DictConfig:
@@ -126,16 +155,14 @@ def saved_config(folder: Path) -> DictConfig:
         raise UserError(f"{folder} is no run folder: it has no .hydra/config.yaml")
     try:
         cfg = OmegaConf.load(file)
-    except (YAMLError, OSError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
         raise UserError(f"{file} cannot be read: {' '.join(str(error).split())}") from error
     if not isinstance(cfg, DictConfig):
         raise UserError(f"{file} is no configuration of vae-train")
-    if "runtime" not in cfg:  # of a run from before there was a choice
-        cfg.runtime = OmegaConf.load(config_folder() / "runtime/auto.yaml")
     return cfg
 
 
-def data_option(name: str, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def data_option(name: str, changes: Mapping[str, Any] | None = None) -> DataConfig:
     """The checked configuration of `data=name` with `changes`. Inside a Hydra program.
 
     Raises UserError for an unknown name."""
@@ -147,4 +174,4 @@ def data_option(name: str, changes: Mapping[str, Any] | None = None) -> dict[str
             f"there is no data set {name!r}; allowed are {', '.join(options)}{did_you_mean(name, options)}"
         ) from error
     cfg.data.update(changes or {})
-    return accept(cfg)["data"]
+    return accept(cfg).data

@@ -15,14 +15,8 @@ from hydra.errors import (
 )
 from omegaconf.errors import OmegaConfBaseException
 
-from vae_cli.config.keys import COMPARISON, EVALUATION, GROUPS, RULES
 from vae_cli.errors import Diverged, UserError, did_you_mean
 
-NAMES = {
-    "vae-train": [*GROUPS, "experiment", *RULES],
-    "vae-eval": list(EVALUATION),
-    "vae-compare": list(COMPARISON),
-}
 TRACEBACKS = os.environ.get("HYDRA_FULL_ERROR") == "1"  # what the user asked for, before we set it
 EXTRAS = {
     "hydra/launcher=joblib": "joblib",
@@ -81,7 +75,7 @@ def one_line(error: Exception, program: str = "vae-train") -> str | None:
     ):
         key = found[1].split("@")[0]
         where = f"; {program} --cfg hydra shows Hydra's keys" if key.startswith("hydra.") else ""
-        return f"there is no key or group {key!r}{did_you_mean(key, NAMES[program]) or where}"
+        return f"there is no key or group {key!r}{did_you_mean(key, known_names(program)) or where}"
     if isinstance(error, ValueError) and str(error).startswith("Config group override"):
         return "a group takes the name of one of its options: group=OPTION"
     if isinstance(error, ValueError) and str(error) in NO_TRIAL:
@@ -96,6 +90,20 @@ def one_line(error: Exception, program: str = "vae-train") -> str | None:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()[:200]
         return f"the launcher gave up: {reason}; the same command goes on with what is unfinished"
     return str(error) if isinstance(error, UserError | Diverged) else None
+
+
+def known_names(program: str) -> list[str]:
+    """What may stand before `=` on the command line of a program."""
+    from vae_cli.config.schema.commands import (  # here: pydantic takes 0.1 s to be imported
+        CompareConfig,
+        EvalConfig,
+    )
+    from vae_cli.config.schema.keys import call_keys, command_keys, roles
+    from vae_cli.config.schema.run import GROUPS
+
+    if program == "vae-train":
+        return [*GROUPS, "experiment", *roles(), *call_keys()]
+    return command_keys(EvalConfig if program == "vae-eval" else CompareConfig)
 
 
 def needs_an_extra(option: str) -> str:

@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.utils import clip_grad_norm_, get_total_norm
 
+from vae_cli.config.schema.run import RunConfig
 from vae_cli.data.corruption import Corruption
 from vae_cli.data.dataset import Dataset
 from vae_cli.engine.learning_rate import Decay, learning_rate_factor
@@ -63,7 +64,7 @@ class Experiment(NamedTuple):
     corruption: Corruption
     runtime: "Runtime"
     settings: Settings
-    config: dict[str, Any]
+    config: RunConfig
 
     @property
     def device(self) -> torch.device:

@@ -13,10 +13,11 @@ from omegaconf import OmegaConf
 from PIL import Image
 from tqdm import tqdm
 
+from vae_cli.config.schema.commands import EvalConfig
 from vae_cli.evaluation.context import View
 from vae_cli.evaluation.gallery import PICTURES
 from vae_cli.evaluation.measurements import Figures
-from vae_cli.evaluation.plan import Settings, Study, measured, study
+from vae_cli.evaluation.plan import Study, measured, study
 from vae_cli.evaluation.report import page
 from vae_cli.metrics.registry import metric
 from vae_cli.reporting.html import number
@@ -31,7 +32,7 @@ PROJECTOR = "00000"  # the folder of step 0, where torch's writer puts it
 Summary = dict[str, Any]
 
 
-def evaluate(settings: Settings, arguments: list[str]) -> Summary:
+def evaluate(settings: EvalConfig, arguments: list[str]) -> Summary:
     """Measure and draw into a folder that becomes RUN_FOLDER/evaluation when it is whole; return summary.json.
 
     `arguments` are the command's, which the page repeats. Raises UserError before anything was written."""
@@ -62,8 +63,8 @@ def evaluate(settings: Settings, arguments: list[str]) -> Summary:
 
 
 def _samples(of: Study, file: Path) -> None:
-    if n := of.settings["samples"]:
-        codes = of.trained.prior_codes(n, of.settings["seed"])
+    if n := of.settings.samples:
+        codes = of.trained.prior_codes(n, of.settings.seed)
         images = torch.cat([of.trained.decode(part) for part in codes.split(1024)])
         np.savez_compressed(file, images=images.cpu().numpy(), codes=codes.cpu().numpy())
 
@@ -78,10 +79,10 @@ def _summary(of: Study, figures: Figures, view: View) -> Summary:
         "checkpoint": of.checkpoint,
         "step": of.trained.step,
         "notices": of.notices,
-        "settings": of.settings,
+        "settings": of.settings.plain(),
         "device": str(view.like.device),
         "versions": versions(),
-        "data": {"name": of.trained.config["data"]["name"], "test_images": len(view.data.test.images)},
+        "data": {"name": of.trained.config.data.name, "test_images": len(view.data.test.images)},
         "figures": {name: figure._asdict() for name, figure in figures.items()},
         "per_unit": per_unit,
     }

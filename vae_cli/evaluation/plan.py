@@ -3,9 +3,10 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from vae_cli.build import load_data
+from vae_cli.config.schema.commands import EvalConfig
+from vae_cli.config.schema.data import DataConfig
 from vae_cli.data.dataset import Dataset
 from vae_cli.data.support import is_binary
 from vae_cli.errors import UserError
@@ -18,14 +19,12 @@ from vae_cli.metrics.likelihood import ENUMERABLE_UNITS, posterior
 from vae_cli.runs import metrics_log
 from vae_cli.training.console import CROSS_ENTROPY
 
-Settings = dict[str, Any]
-
 
 @dataclass(frozen=True)
 class Study:
     """What `vae-eval` was asked for, of a run that can give it."""
 
-    settings: Settings
+    settings: EvalConfig
     folder: Path
     trained: Trained
     checkpoint: str
@@ -38,9 +37,9 @@ class Study:
     pictures: list[str]
 
 
-def study(settings: Settings) -> Study:
+def study(settings: EvalConfig) -> Study:
     """Read the run and its data. Raises UserError for all that can be refused; nothing has been written then."""
-    folder = Path(settings["run"]).expanduser()
+    folder = Path(settings.run).expanduser()
     model, checkpoint, status, notices = _model(folder, settings)
     config = _data_config(settings, model)
     data = _limited(load_data(config), settings)
@@ -50,16 +49,16 @@ def study(settings: Settings) -> Study:
         )
     if model.vae.likelihood.is_discrete and not is_binary(data):
         notices.append(CROSS_ENTROPY)
-    for i in (i for pair in settings["interpolate"] for i in pair):
+    for i in (i for pair in settings.interpolate for i in pair):
         if i >= len(data.test.images):
             raise UserError(
                 f"interpolate: there is no test image {i}; allowed are 0 to {len(data.test.images) - 1}"
             )
-    latent, name = model.vae.latent, model.config["latent"]["name"]
+    latent, name = model.vae.latent, model.config.latent.name
     for what in ("samples", "anomaly"):
-        if settings[what] and not latent.has_density:
+        if getattr(settings, what) and not latent.has_density:
             raise UserError(
-                f"{what}={settings[what]} needs latent=gaussian or latent=bernoulli; this run has latent={name}"
+                f"{what}={getattr(settings, what)} needs latent=gaussian or latent=bernoulli; this run has latent={name}"
             )
     exact = _wanted(
         settings, "exact", latent.is_binary and latent.code_size <= ENUMERABLE_UNITS,
@@ -74,31 +73,31 @@ def study(settings: Settings) -> Study:
     )
     device = next(model.vae.parameters()).device
     other = None
-    if settings["anomaly"]:
-        other = _limited(anomalies.load(settings["anomaly"], model, config), settings).to(device, "auto")
+    if settings.anomaly:
+        other = _limited(anomalies.load(settings.anomaly, model, config), settings).to(device, "auto")
         if model.vae.likelihood.is_discrete and is_binary(data) and not is_binary(other):
             notices.append(
-                f"anomaly={settings['anomaly']} has grey pixels, the run is black and white: one look tells them apart"
+                f"anomaly={settings.anomaly} has grey pixels, the run is black and white: one look tells them apart"
             )
     subject = Subject(
         model.vae,
         data.to(device, "auto"),
         metrics_log.read(folder / "metrics.jsonl"),
-        settings["interpolate"],
-        settings["anomaly"],
+        [(a, b) for a, b in settings.interpolate],
+        settings.anomaly,
     )
-    pictures = requested(None if settings["pictures"] == "auto" else settings["pictures"], subject)
+    pictures = requested(None if settings.pictures == "auto" else settings.pictures, subject)
     return Study(settings, folder, model, checkpoint, status, notices, subject, other, exact, probe, pictures)
 
 
-def _model(folder: Path, settings: Settings) -> tuple[Trained, str, str, list[str]]:
+def _model(folder: Path, settings: EvalConfig) -> tuple[Trained, str, str, list[str]]:
     """The model, its checkpoint's name, the run's status, and notices where they are not what one expects."""
     summary = folder / "summary.json"
     try:
         status = json.loads(summary.read_text())["status"] if summary.exists() else "unfinished"
     except (ValueError, KeyError, TypeError):
         status = "unreadable"
-    name, notices = settings["checkpoint"], []
+    name, notices = settings.checkpoint, []
     if (
         name == "best"
         and not (folder / "checkpoints/best.pt").exists()
@@ -106,46 +105,46 @@ def _model(folder: Path, settings: Settings) -> tuple[Trained, str, str, list[st
     ):
         name = "last"
         notices.append("the run has no best checkpoint yet: this is its last one")
-    model = trained.load(folder, name, settings["device"])
+    model = trained.load(folder, name, settings.device, settings.external_targets)
     if status != "finished":
         notices.append(f"the run is {status}: this is its {name} checkpoint, of step {model.step:,}")
     return model, name, status, notices
 
 
-def _data_config(settings: Settings, model: Trained) -> dict[str, Any]:
+def _data_config(settings: EvalConfig, model: Trained) -> DataConfig:
     """The run's data configuration, with where its files lie now."""
-    given = {key: value for key, value in settings["data"].items() if value is not None}
-    config: dict[str, Any] = model.config["data"]
+    given = {key: value for key, value in settings.data.plain().items() if value is not None}
+    config = model.config.data
     for key in given:
-        if key not in config:
-            raise UserError(f"data.{key}: this run has data={config['name']}, which has no such key")
-    return config | given
+        if not hasattr(config, key):
+            raise UserError(f"data.{key}: this run has data={config.name}, which has no such key")
+    return config.model_copy(update=given)
 
 
-def _limited(data: Dataset, settings: Settings) -> Dataset:
-    n = settings["test_images"]
+def _limited(data: Dataset, settings: EvalConfig) -> Dataset:
+    n = settings.test_images
     return data if n is None else data._replace(test=data.test.take(n))
 
 
-def _wanted(settings: Settings, key: str, possible: bool, needs: str) -> bool:
-    if settings[key] is True and not possible:
+def _wanted(settings: EvalConfig, key: str, possible: bool, needs: str) -> bool:
+    if getattr(settings, key) is True and not possible:
         raise UserError(f"{key}=true needs {needs}")
-    return bool(settings[key]) and possible
+    return bool(getattr(settings, key)) and possible
 
 
 def measured(of: Study) -> tuple[Figures, View]:
     """Every figure that the study asks for, and what the pictures show of them."""
-    subject, settings, seed = of.subject, of.settings, of.settings["seed"]
+    subject, settings, seed = of.subject, of.settings, of.settings.seed
     q = posterior(subject.vae, subject.data, subject.data.test)
-    figures, shown = measurements.likelihood(subject, settings["nll_samples"], of.exact, seed)
+    figures, shown = measurements.likelihood(subject, settings.nll_samples, of.exact, seed)
     if subject.vae.latent.has_density:
         more, shown["bits"] = measurements.code(subject, q, seed)
         figures |= more
     if of.probe:
-        figures |= measurements.usefulness(subject, settings["probe_images"], settings["classifier_epochs"])
+        figures |= measurements.usefulness(subject, settings.probe_images, settings.classifier_epochs)
     if of.anomalies is not None:
         more, shown["anomaly_scores"] = measurements.anomaly(
-            subject, of.anomalies, shown["scores"], settings["nll_samples"], seed
+            subject, of.anomalies, shown["scores"], settings.nll_samples, seed
         )
         figures |= more
     return figures, View(**vars(subject), q=q, **shown)

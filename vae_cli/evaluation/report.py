@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from vae_cli.config.schema.run import RunConfig
 from vae_cli.metrics.registry import headlines
 from vae_cli.reporting.html import embedded, number, render
 
@@ -15,24 +16,24 @@ NOT_REPRODUCED = ("epochs=", "resume=")  # overrides of one call: the page names
 
 def page(
     summary: Mapping[str, Any],
-    config: Mapping[str, Any],
+    config: RunConfig,
     overrides: list[str],
     arguments: list[str],
     pictures: Mapping[str, tuple[Path, str]],
 ) -> str:
     """`summary` is the content of summary.json, `pictures` name → (PNG file, caption), `overrides` those of the run,
     `arguments` those of vae-eval."""
-    latent, data = config["latent"], config["data"]
+    latent, data = config.latent, config.data
     checkpoint = f"checkpoint {summary['checkpoint']}, step {summary['step']:,}"
     return render(
         "report.html",
-        title=f"{config['name']}: {latent['name']} code of {latent['code_size']} on {data['name']}",
+        title=f"{config.name}: {latent.name} code of {latent.code_size} on {data.name}",
         subtitle=f"{summary['run']} · run {summary['status']} · {checkpoint}",
         notices=summary["notices"],
         cards=_cards(summary["figures"]),
         rows=[_row(name, measured) for name, measured in summary["figures"].items()],
         pictures=embedded(pictures),
-        configuration=yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True),
+        configuration=yaml.safe_dump(config.plain(), sort_keys=False, allow_unicode=True),
         commands="\n".join([_train_command(config, overrides), shlex.join(["vae-eval", *arguments])]),
         versions=", ".join(f"{name} {version}" for name, version in summary["versions"].items()),
     )
@@ -58,6 +59,6 @@ def _row(name: str, measured: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _train_command(config: Mapping[str, Any], overrides: list[str]) -> str:
+def _train_command(config: RunConfig, overrides: list[str]) -> str:
     kept = [override for override in overrides if not override.startswith(NOT_REPRODUCED)]
-    return shlex.join(["vae-train", *kept, f"epochs={config['epochs']}"])
+    return shlex.join(["vae-train", *kept, f"epochs={config.epochs}"])

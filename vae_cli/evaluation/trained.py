@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from torch import Generator, Tensor
 
 from vae_cli.build import build_model
 from vae_cli.config.compose import accept, saved_config
+from vae_cli.config.schema.run import RunConfig
 from vae_cli.engine.devices import choose_device
 from vae_cli.errors import UserError
 from vae_cli.metrics.likelihood import importance_bounds
@@ -32,7 +33,7 @@ class Trained(NamedTuple):
     shape: tuple[int, int, int]  # channels, height, width
     scale: float  # of stored images: x = images × scale
     step: int  # of the checkpoint
-    config: dict[str, Any]
+    config: RunConfig
 
     @torch.no_grad()
     def encode(self, images: Images) -> Posterior:
@@ -91,15 +92,17 @@ def _tensor(array: Images) -> Tensor:
     return array if isinstance(array, Tensor) else torch.from_numpy(np.array(array))
 
 
-def load(run_folder: str | Path, checkpoint: str = "best", device: str = "auto") -> Trained:
+def load(
+    run_folder: str | Path, checkpoint: str = "best", device: str = "auto", external_targets: bool = False
+) -> Trained:
     """The trained model of a run folder of `vae-train`; `checkpoint` is "best" or "last".
 
-    Executes nothing that the folder holds: tensors are read with weights_only=True, the configuration may name
-    parts of vae_cli alone. Raises UserError for a folder that is no run, has no checkpoint, or a corrupt one.
+    Executes nothing that the folder holds: tensors are read with weights_only=True, and the configuration may name
+    parts of vae_cli alone unless `external_targets` is true, which runs code that the folder names. Raises UserError for a folder that is no run, has no checkpoint, or a corrupt one.
     """
     folder = Path(run_folder).expanduser()
-    config = accept(saved_config(folder))
-    saved = checkpoints.load(folder / f"checkpoints/{checkpoint}.pt", config)
+    config = accept(saved_config(folder), external_targets)
+    saved = checkpoints.load(folder / f"checkpoints/{checkpoint}.pt", config.plain())
     channels, height, width = saved["data"]["shape"]
     shape = (channels, height, width)
     where = choose_device(device)
@@ -109,6 +112,6 @@ def load(run_folder: str | Path, checkpoint: str = "best", device: str = "auto")
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{folder}/checkpoints/{checkpoint}.pt does not fit its model: {reason}") from error
-    dtype = torch.float64 if config["precision"] == "float64" else torch.float32
+    dtype = torch.float64 if config.precision == "float64" else torch.float32
     vae = vae.to(where, dtype).eval().requires_grad_(False)
     return Trained(vae, shape, saved["data"]["scale"], saved["step"], config)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vae_cli.config.schema import differences
+from vae_cli.config.diff import differences
 from vae_cli.errors import UserError
 
 FORMAT = "vae-cli checkpoint 2"

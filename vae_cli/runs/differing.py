@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from vae_cli.config.schema import compares
+from vae_cli.config.diff import compares
 from vae_cli.runs.record import RunRecord, is_reference
 
 

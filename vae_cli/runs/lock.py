@@ -16,7 +16,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from vae_cli.config.compose import plain, saved_config
-from vae_cli.config.schema import differences
+from vae_cli.config.diff import differences
 from vae_cli.errors import RunLocked, RunRefused
 from vae_cli.runs.checkpoint import write_atomically
 

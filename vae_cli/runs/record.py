@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from vae_cli.config.schema import flatten
+from vae_cli.config.diff import flatten
+from vae_cli.config.saved import upgraded
 from vae_cli.runs.metrics_log import finite_number
 
 FINISHED = "finished"
@@ -83,7 +84,7 @@ def read(folder: Path, name: str) -> RunRecord:
 def _config(file: Path) -> dict[str, Any]:
     if not isinstance(config := yaml.load(file.read_bytes(), PARSER), Mapping) or "seed" not in config:
         raise ValueError(f"{file.name} is no configuration of vae-train")
-    return flatten({str(key): value for key, value in config.items() if key != "hydra"})
+    return flatten(upgraded({str(key): value for key, value in config.items() if key != "hydra"}))
 
 
 def _object(file: Path) -> dict[str, Any]:

@@ -11,16 +11,14 @@ from hydra.core.plugins import Plugins
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from vae_cli.config.compose import accept, plain_call
+from vae_cli.config.compose import accept, accept_call, accept_section
 from vae_cli.config.failures import EXTRAS, needs_an_extra
-from vae_cli.config.rules import optional, whole
-from vae_cli.config.schema import check_call
+from vae_cli.config.schema.sweeps import PackedLauncherConfig
 from vae_cli.errors import UserError
 from vae_cli.sweeps import resources
 from vae_cli.sweeps.monitor import MONITORS, Monitor
 from vae_cli.sweeps.search import is_search, prepare
 
-COUNT = optional(whole(1))
 ON_THIS_MACHINE = ("basic", "packed", "joblib", "submitit_local", "ray")
 
 
@@ -42,7 +40,7 @@ class BeforeRun(Callback):
 
     def _check(self, config: DictConfig, more: Callable[[DictConfig], object]) -> None:
         try:
-            check_call(plain_call(config))
+            accept_call(config)
             more(config)
         except UserError as error:
             print(f"vae-train: {error}", file=sys.stderr)
@@ -59,9 +57,7 @@ class BeforeRun(Callback):
 
 
 def _check_and_prepare(config: DictConfig) -> None:
-    for key in ("max_members", "processes"):  # of hydra/launcher=packed
-        if not COUNT.accepts(value := config.hydra.launcher.get(key)):
-            raise UserError(f"hydra.launcher.{key}={value} is not allowed; allowed is {COUNT.allowed}")
+    accept_section(PackedLauncherConfig, config.hydra.launcher, "hydra.launcher.")
     prepare(config)
 
 

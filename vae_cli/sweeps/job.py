@@ -11,6 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from vae_cli.config import resolvers
 from vae_cli.config.compose import accept, saved_config
 from vae_cli.config.failures import one_line, reported
 from vae_cli.errors import Interrupted, RunRefused, UserError
@@ -27,6 +28,8 @@ log = logging.getLogger("vae_cli")
 
 GIVE_UP = ("joblib", "submitit_local")  # launchers that end with the first worker that is killed
 T = TypeVar("T")
+
+resolvers.register()  # in launchers' workers, too, which import this module to call `job`
 Told = float | list[float] | None  # what a search is told of a member
 
 
@@ -105,12 +108,13 @@ def launcher() -> str:
     return str(hydra_cfg.runtime.choices.get("hydra/launcher")) if hydra_cfg.mode == RunMode.MULTIRUN else ""
 
 
-def resume(folder: Path, epochs: str | None) -> Summary:
+def resume(folder: Path, epochs: str | None, external_targets: bool = False) -> Summary:
     """vae-train resume=RUN_FOLDER [epochs=N]: the run's own configuration, with nothing but `epochs` changed."""
     cfg = saved_config(folder)
     before = cfg.epochs
     if epochs is not None:
         cfg.epochs = OmegaConf.from_dotlist([f"epochs={epochs}"]).epochs
+    cfg.external_targets = external_targets  # what this call allows, not the call that began the run
     accept(cfg)
     if not (folder / "checkpoints/last.pt").exists():
         raise UserError(

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from vae_cli.config.compose import NOT_OF_A_RUN
-from vae_cli.config.rules import TEXT, number, whole
-from vae_cli.config.schema import differences
+from vae_cli.config.compose import NOT_OF_A_RUN, accept_section
+from vae_cli.config.diff import differences
+from vae_cli.config.schema.sweeps import SearchConfig
 from vae_cli.errors import UserError
 from vae_cli.runs.lock import locked
 from vae_cli.sweeps.trials import has_begun, repeat, show
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 DIRECTIONS = {"elbo": "maximize", "rate": "minimize", "distortion": "minimize"}
-RULES = {
-    "n_trials": whole(1), "n_jobs": whole(1), "max_failure_rate": number(0, 1), "storage": TEXT, "study_name": TEXT,
-}  # fmt: skip
 
 
 class Search(NamedTuple):
@@ -79,11 +76,7 @@ def conclude() -> bool:
 def _check(config: DictConfig) -> list[str]:
     """The figures that are searched for. Raises UserError for keys that cannot serve a search."""
     sweeper = config.hydra.sweeper
-    for key, rule in RULES.items():
-        if not rule.accepts(sweeper.get(key)):
-            raise UserError(
-                f"hydra.sweeper.{key}={sweeper.get(key)} is not allowed; allowed is {rule.allowed}"
-            )
+    accept_section(SearchConfig, sweeper, "hydra.sweeper.")
     figures = _listed(config.returns)
     if len(figures) == 1 and not isinstance(config.returns, str):
         raise UserError(f"returns=[{figures[0]}] is not allowed in a search; allowed is returns={figures[0]}")

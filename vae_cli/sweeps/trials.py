@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from vae_cli.config.keys import CALL
 from vae_cli.runs.differing import setting_text
 from vae_cli.runs.record import PARSER
 from vae_cli.sweeps.summary import earlier_failure
@@ -94,4 +93,4 @@ def _member(trial: "FrozenTrial", folders: Folders) -> Path | None:
 
 def _tells(override: str) -> bool:
     """Whether it belongs to the member and not to one call."""
-    return override.partition("=")[0] not in CALL
+    return override.partition("=")[0] not in call_keys()

@@ -24,7 +24,7 @@ def draw(parts: Experiment, folder: Path) -> None:
     figures = folder / "figures"
     figures.mkdir(exist_ok=True)
     data, model, config = parts.data, parts.model, parts.config
-    what = f"{config['data']['name']}, {config['latent']['name']} code of {model.latent.code_size}"
+    what = f"{config.data.name}, {config.latent.name} code of {model.latent.code_size}"
     origin = "the prior" if model.latent.has_density else "a Gaussian fitted to the test codes"
     samples = previews.prior_samples(model, data, SAMPLE_SIDE**2)
     title = f"{SAMPLE_SIDE} × {SAMPLE_SIDE} decoded codes from {origin}: {what}"
@@ -41,25 +41,25 @@ def announce(parts: Experiment, runtime: str, folder: Path, step: int) -> None:
     where = (
         torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
     )
-    chosen = " (auto)" if config["runtime"]["name"] == "auto" else ""
+    chosen = " (auto)" if config.runtime.name == "auto" else ""
     counts = "/".join(f"{len(split.images):,}" for split in (data.train, data.validation, data.test))
     size = sum(p.numel() for p in parts.model.parameters())
-    log.info("device    %s (%s), %s", device, where, config["precision"])
+    log.info("device    %s (%s), %s", device, where, config.precision)
     log.info("runtime   %s%s", runtime, chosen)
     shape = "×".join(map(str, data.shape))
     entropy = "" if data.entropy is None else f", entropy {data.entropy:.3f} nats"
-    log.info("data      %s, %s images of %s%s", config["data"]["name"], counts, shape, entropy)
+    log.info("data      %s, %s images of %s%s", config.data.name, counts, shape, entropy)
     log.info(
         "model     %s, %s parameters, likelihood %s",
-        config["network"]["name"],
+        config.network.name,
         f"{size:,}",
-        config["likelihood"]["name"],
+        config.likelihood.name,
     )
     log.info(
         "code      %s, %d units, estimator %s",
-        config["latent"]["name"],
+        config.latent.name,
         parts.model.latent.code_size,
-        config["estimator"]["name"],
+        config.estimator.name,
     )
     log.info("folder    %s", folder)
     if step:

@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from vae_cli.config.schema import compares, flatten
+from vae_cli.config.diff import compares, flatten
 from vae_cli.metrics.registry import METRICS
 from vae_cli.runs.metrics_log import MetricsLog
 

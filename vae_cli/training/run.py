@@ -13,6 +13,7 @@ from torch import Generator
 from tqdm import tqdm
 
 from vae_cli.build import build as built
+from vae_cli.config.schema.run import RunConfig
 from vae_cli.engine.runtimes import Runner
 from vae_cli.engine.state import Experiment, State
 from vae_cli.engine.trainable import SingleRun
@@ -32,7 +33,7 @@ log = logging.getLogger("vae_cli")
 Summary = dict[str, Any]
 
 
-def run(config: dict[str, Any], folder: Path, progress: bool = True) -> Summary:
+def run(config: RunConfig, folder: Path, progress: bool = True) -> Summary:
     """Train what `config` describes into `folder`, from its last checkpoint where there is one; return what
     summary.json then holds. The caller holds the folder's lock.
 
@@ -41,20 +42,18 @@ def run(config: dict[str, Any], folder: Path, progress: bool = True) -> Summary:
     return alone(steps(config, folder, progress))
 
 
-def steps(
-    config: dict[str, Any], folder: Path, progress: bool, shared: Shared | None = None
-) -> Asking[Summary]:
+def steps(config: RunConfig, folder: Path, progress: bool, shared: Shared | None = None) -> Asking[Summary]:
     """The same run, which asks for its steps. `shared` with other runs of this process."""
     with nullcontext(shared.signals) if shared else Signals() as signals:
         build = partial(built, loaded=shared.data if shared else {})
         last = folder / "checkpoints/last.pt"
-        saved = checkpoint.load(last, config) if last.exists() else None
+        saved = checkpoint.load(last, config.plain()) if last.exists() else None
         experiment = build(config) if saved else None  # what fails here leaves an earlier summary as it is
         started = time.time()
         summary: Summary = {"status": "failed", "versions": versions()}
         try:
             experiment = experiment or build(config)
-            state = State(experiment, Generator(experiment.device).manual_seed(config["seed"]))
+            state = State(experiment, Generator(experiment.device).manual_seed(config.seed))
             if saved is not None:
                 state.load_state_dict(saved)
             runner = experiment.runtime(SingleRun(state))
@@ -86,8 +85,8 @@ def train_and_test(
     parts = state.experiment
     journal = Journal(folder, state.step, parts.settings.epochs * parts.steps_per_epoch, progress)
     try:
-        text = yaml.safe_dump(parts.config, sort_keys=False, allow_unicode=True)
-        journal.configuration(text, parts.config, folder.name)
+        text = yaml.safe_dump(parts.config.plain(), sort_keys=False, allow_unicode=True)
+        journal.configuration(text, parts.config.plain(), folder.name)
         trainer = Trainer(state, runner, journal, folder, signals.take)
         try:
             with signals.defer():
@@ -130,7 +129,7 @@ def test(parts: Experiment, folder: Path, journal: Journal, step: int, epoch: fl
     floor = data.entropy
     nll = figures.get("nll")
     gap = None if floor is None or nll is None else nll - floor  # type: ignore[operator]
-    result["data"] = {"name": parts.config["data"]["name"], "entropy": floor, "gap": gap}
+    result["data"] = {"name": parts.config.data.name, "entropy": floor, "gap": gap}
     journal.figures("test", step, epoch, figures | ({"gap": gap} if gap is not None else {}))
     return result
 

@@ -178,6 +178,6 @@ class Trainer:
         state = self.state.state_dict()
         if name == "best":  # to be evaluated, not gone on with; the optimizer is two thirds of the bytes
             del state["optimizer"]
-        checkpoint.save(self.folder / f"checkpoints/{name}.pt", state, self.parts.config)
+        checkpoint.save(self.folder / f"checkpoints/{name}.pt", state, self.parts.config.plain())
         if name == "last":
             self.checkpointed = time.perf_counter()

@@ -14,11 +14,11 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from vae_cli.config.compose import accept
+from vae_cli.config.diff import pack_signature
 from vae_cli.errors import Interrupted, UserError
 from vae_cli.runs import lock
 from vae_cli.sweeps.job import Told, contained, dated
 from vae_cli.sweeps.monitor import halted
-from vae_cli.sweeps.packed.compatible import signature
 from vae_cli.training.interrupts import Signals
 from vae_cli.training.steps import Asking, Shared
 
@@ -81,7 +81,11 @@ def groups(members: Sequence[Member]) -> list[list[Member]]:
         times[member.folder] += 1
         alone = f"member {id(member)}"
         try:
-            kind = alone if lock.finished(member.folder, member.cfg.epochs) else signature(accept(member.cfg))
+            kind = (
+                alone
+                if lock.finished(member.folder, member.cfg.epochs)
+                else pack_signature(accept(member.cfg))
+            )
         except UserError:
             kind = alone
         found[kind, times[member.folder]].append(member)

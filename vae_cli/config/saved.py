@@ -1,0 +1,36 @@
+"""Configurations that earlier versions saved, as this version reads them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+MOVED = {  # old `_target_`, or the module that it was in → new one
+    "vae_cli.latents": "vae_cli.models.latents",
+    "vae_cli.likelihoods": "vae_cli.models.likelihoods",
+    "vae_cli.networks": "vae_cli.models.networks",
+    "vae_cli.estimators": "vae_cli.objectives.estimators",
+    "vae_cli.objective": "vae_cli.objectives.elbo",
+    "vae_cli.schedules": "vae_cli.engine.learning_rate",
+    "vae_cli.accelerate": "vae_cli.engine.runtimes",
+}
+DROPPED = {"latent": ("estimators",)}  # keys that no longer exist: a latent's model says what serves it
+ADDED = {
+    "runtime": {"name": "auto", "_target_": "vae_cli.engine.runtimes.Auto", "steps": 10}
+}  # before there was a choice
+
+
+def upgraded(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The same configuration with this version's `_target_`s and keys; a current one comes back as it is."""
+    new = {key: _part(key, value) if isinstance(value, Mapping) else value for key, value in config.items()}
+    return {**ADDED, **new}
+
+
+def _part(group: str, part: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {str(key): value for key, value in part.items() if key not in DROPPED.get(group, ())}
+    if isinstance(target := kept.get("_target_"), str):
+        kept["_target_"] = moved(target)
+    return kept
+
+
+def moved(target: str) -> str:
+    module, _, name = target.rpartition(".")
+    return MOVED.get(target) or (f"{MOVED[module]}.{name}" if module in MOVED else target)

@@ -1,0 +1,48 @@
+"""The keys of vae-eval and vae-compare."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from vae_cli.config.schema.fields import Count, CountOrZero, Device, Seed, Text, Words
+from vae_cli.config.schema.part import Checked
+
+Auto = Annotated[Literal["auto"] | bool, Words("auto, true or false")]
+Picture = Literal[
+    "curves", "reconstructions", "samples", "class_samples", "scatter", "plane", "all_codes", "interpolations",
+    "traversals", "rates", "bits", "likelihood", "bounds", "extremes", "anomaly",
+]  # fmt: skip
+PICTURES: tuple[str, ...] = Picture.__args__  # type: ignore[attr-defined]
+
+
+class EvalDataConfig(Checked):
+    root: Text | None
+    path: Text | None
+
+
+class EvalConfig(Checked):
+    run: Text
+    checkpoint: Literal["best", "last"]
+    device: Device
+    seed: Seed
+    data: EvalDataConfig
+    test_images: Count | None
+    nll_samples: Count
+    exact: Auto
+    probe: Auto
+    probe_images: Count
+    classifier_epochs: CountOrZero
+    anomaly: Text | None
+    pictures: Literal["auto"] | list[Picture]
+    interpolate: list[Annotated[list[CountOrZero], Field(min_length=2, max_length=2)]]
+    samples: CountOrZero
+    external_targets: bool
+
+
+class CompareConfig(Checked):
+    folders: Annotated[list[Text], Field(min_length=1), Words("one folder or more: vae-compare FOLDER")]
+    x: Text
+    y: Text | None
+    value: Text
+    best: Literal["auto", "max", "min"]
+    out: Text | None

@@ -1,0 +1,38 @@
+"""Keys of the group `latent`."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from vae_cli.config.schema.fields import Count, Positive, Role
+from vae_cli.config.schema.part import Part
+
+Temperature = Annotated[Positive, Role(member=True, argument=False)]  # for the estimator, which refers to it
+
+
+class LatentConfig(Part):
+    """`offers` names what its posterior can do, for estimators that need it; a user's own latent is trusted to do all."""
+
+    group = "latent"
+    offers: ClassVar[frozenset[str]] = frozenset({"log_prob", "reparameterization", "bits", "categories"})
+
+    code_size: Annotated[Count, Role(member=True)]
+
+
+class GaussianLatentConfig(LatentConfig):
+    offers = frozenset({"reparameterization", "log_prob"})
+
+    target: Literal["vae_cli.models.latents.GaussianLatent"] = Field(alias="_target_")
+
+
+class BernoulliLatentConfig(LatentConfig):
+    offers = frozenset({"bits", "log_prob"})
+
+    target: Literal["vae_cli.models.latents.BernoulliLatent"] = Field(alias="_target_")
+    temperature: Temperature
+
+
+class DeterministicLatentConfig(LatentConfig):
+    offers = frozenset({"reparameterization"})
+
+    target: Literal["vae_cli.models.latents.DeterministicLatent"] = Field(alias="_target_")

@@ -1,0 +1,40 @@
+"""Keys of the group `schedule`, the learning rate's."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from vae_cli.config.schema.fields import Count, CountOrZero, Fraction, NotNegative, PositiveFraction, Role
+from vae_cli.config.schema.part import Part
+
+
+class ScheduleConfig(Part):
+    group = "schedule"
+    role = Role(member=True)
+
+    warmup_steps: CountOrZero
+
+
+class ConstantConfig(ScheduleConfig):
+    target: Literal["vae_cli.engine.learning_rate.Constant"] = Field(alias="_target_")
+
+
+class CosineConfig(ScheduleConfig):
+    target: Literal["vae_cli.engine.learning_rate.Cosine"] = Field(alias="_target_")
+    minimum: Fraction
+
+
+class StepConfig(ScheduleConfig):
+    target: Literal["vae_cli.engine.learning_rate.Step"] = Field(alias="_target_")
+    every_steps: Count
+    factor: PositiveFraction
+
+
+class ExponentialConfig(ScheduleConfig):
+    target: Literal["vae_cli.engine.learning_rate.Exponential"] = Field(alias="_target_")
+    rate: NotNegative
+
+
+class InverseConfig(ScheduleConfig):
+    target: Literal["vae_cli.engine.learning_rate.Inverse"] = Field(alias="_target_")
+    rate: NotNegative

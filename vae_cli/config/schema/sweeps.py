@@ -1,0 +1,21 @@
+"""Keys of Hydra's launchers and sweepers that this package reads itself."""
+
+from vae_cli.config.schema.fields import Count, Fraction, Text
+from vae_cli.config.schema.part import Checked
+
+
+class PackedLauncherConfig(Checked):
+    """hydra/launcher=packed"""
+
+    max_members: Count | None
+    processes: Count | None
+
+
+class SearchConfig(Checked):
+    """hydra/sweeper=optuna"""
+
+    n_trials: Count
+    n_jobs: Count
+    max_failure_rate: Fraction
+    storage: Text
+    study_name: Text
