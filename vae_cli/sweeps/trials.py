@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from vae_cli.config.schema.keys import call_keys
 from vae_cli.runs.differing import setting_text
 from vae_cli.runs.record import PARSER
 from vae_cli.sweeps.summary import earlier_failure
