@@ -55,18 +55,22 @@ def statistic_text(statistic: Statistic | None, name: str) -> str:
 
 
 def _cards(best: Row, split: str) -> list[dict[str, str]]:
-    found = [(row.name, f"{split}.{row.name}") for row in headlines()]
+    found = [(row.label, f"{split}.{row.name}") for row in headlines()]
     return [
-        {"name": f"best row: {name}", "value": statistic_text(best.metrics[full_name], full_name)}
-        for name, full_name in found
-        if full_name in best.metrics
+        {"name": f"best row: {label}", "value": statistic_text(best.metrics[name], name)}
+        for label, name in found
+        if name in best.metrics
     ]
 
 
 def _heads(table: Table) -> list[dict[str, str]]:
-    settings = [{"name": n, "meaning": "", "kind": "", "sorted": ""} for n in ("member", "n", *table.columns)]
+    settings = {column: [row.settings[column] for row in table.rows] for column in table.columns}
+    columns = {"member": ["name"], "n": [1], **settings}
     order = "descending" if table.maximize else "ascending"
-    return settings + [
+    return [
+        {"name": name, "meaning": "", "kind": _setting_kind(*values), "sorted": ""}
+        for name, values in columns.items()
+    ] + [
         {
             "name": f"{name} / {metric(name).unit}".removesuffix(" / "),
             "meaning": metric(name).meaning,
@@ -75,6 +79,10 @@ def _heads(table: Table) -> list[dict[str, str]]:
         }
         for name in metrics_in_order(table)
     ]
+
+
+def _setting_kind(*values: Any) -> str:
+    return "number" if all(isinstance(value, int | float) for value in values) else ""
 
 
 def _kind(table: Table, name: str) -> str:
@@ -94,8 +102,7 @@ def _row(table: Table, row: Row, out: Path) -> dict[str, Any]:
 
 
 def _setting_cell(value: Any) -> dict[str, Any]:
-    kind = "number" if isinstance(value, int | float) else ""
-    return {"text": setting_text(value), "sort": "" if value is None else value, "kind": kind}
+    return {"text": setting_text(value), "sort": "" if value is None else value, "kind": _setting_kind(value)}
 
 
 def _metric_cell(table: Table, row: Row, name: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""From numbers to PNG files: grids of images, and charts, in one style.
+"""PNG files in one style: grids of images, and charts.
 
-Colours: ten that readers with any colour vision can tell apart, "Accessible Color Sequences for Data Visualization"
+Readers with any colour vision can tell the ten colours apart: "Accessible Color Sequences for Data Visualization"
 (Petroff, 2021), arXiv:2107.02270.
 """
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-if TYPE_CHECKING:  # vae-compare draws without the seconds that torch takes to be imported
+if TYPE_CHECKING:  # vae-compare draws without torch, whose import takes seconds
     from torch import Tensor
 
 PALETTE = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")  # fmt: skip
@@ -29,27 +29,25 @@ STYLE: dict[Any, Any] = {
     "grid.color": "#e6e6e6",
     "legend.frameon": False,
 }
-GAP = 0.75  # the grey of the lines between images
-DPI = 100  # of grids, whose pixels are then whole; charts have twice as many
+GAP = 0.75  # grey level of the lines between images
+DPI = 100  # of grids, so that each pixel of an image is whole; charts have twice as many
 
 
 def grid(images: Tensor, shape: tuple[int, int, int], columns: int, magnify: int = 1) -> np.ndarray:
-    """images [N, D] in [0, 1] → one picture [height, width, 3] uint8, row by row, one grey pixel between."""
+    """images [N, D] in [0, 1] → one picture [height, width, 3] uint8, row by row, with grey lines between images."""
     channels, height, width = shape
     rows = -(-len(images) // columns)
     picture = np.full((rows * (height + 1) + 1, columns * (width + 1) + 1, 3), GAP, np.float32)
     pixels = images.detach().float().clamp(0, 1).cpu().numpy().reshape(-1, channels, height, width)
     for i, image in enumerate(pixels):
         top, left = (i // columns) * (height + 1) + 1, (i % columns) * (width + 1) + 1
-        # grey images fill all three colours; of more than three channels the first three are shown
-        picture[top : top + height, left : left + width] = np.moveaxis(
-            image[:3] if channels >= 3 else image[:1], 0, -1
-        )
+        colours = image[:3] if channels >= 3 else image[:1]  # one channel fills all three colours
+        picture[top : top + height, left : left + width] = np.moveaxis(colours, 0, -1)
     return (255 * picture).round().astype(np.uint8).repeat(magnify, 0).repeat(magnify, 1)
 
 
 def signed(difference: Tensor) -> Tensor:
-    """Grey images [N, D] with values in [−1, 1] → colours [N, 3, D]: blue below 0, white, red above."""
+    """Grey images [N, D] with values in [−1, 1] → colours [N, 3, D]: blue below 0, white at 0, red above 0."""
     from matplotlib import colormaps
 
     colours = colormaps["RdBu_r"]((0.5 + 0.5 * difference.detach().float().cpu().clamp(-1, 1)).numpy())
@@ -57,7 +55,7 @@ def signed(difference: Tensor) -> Tensor:
 
 
 def magnification(columns: int, width: int, target: int = 1000) -> int:
-    """The whole factor that brings a grid near `target` pixels of width; at most 4."""
+    """The whole factor, at most 4, that brings the width of a grid near `target` pixels."""
     return min(4, max(1, round(target / (columns * (width + 1)))))
 
 
@@ -68,9 +66,11 @@ def save(
     row_labels: Sequence[str] = (),
     column_labels: Sequence[str] = (),
 ) -> None:
-    """Write a grid as a PNG at its own pixels: title above, a label left of each row and below each column."""
+    """Write a grid as a PNG without resampling: the title above, a label left of each row and below each column."""
     from matplotlib import rc_context
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # here: only the end of a run draws
+    from matplotlib.backends.backend_agg import (
+        FigureCanvasAgg,
+    )  # slow to import, and needed only at the end of a run
     from matplotlib.figure import Figure
 
     lines, longest = title.count("\n") + 1, max(map(len, title.split("\n")))
@@ -83,9 +83,8 @@ def save(
     with rc_context(STYLE | {"axes.grid": False}):
         figure = Figure((total_width, total_height), dpi=DPI)
         start = max(left, (total_width - width) / 2)  # centred below a title that is wider
-        axes = figure.add_axes(
-            (start / total_width, bottom / total_height, width / total_width, height / total_height)
-        )
+        box = start / total_width, bottom / total_height, width / total_width, height / total_height
+        axes = figure.add_axes(box)
         axes.imshow(picture, interpolation="nearest", aspect="auto")
         axes.set_xticks([(i + 0.5) * picture.shape[1] / columns for i in range(columns)], column_labels)
         axes.set_yticks([(i + 0.5) * picture.shape[0] / rows for i in range(rows)], row_labels)
@@ -99,7 +98,8 @@ def save(
 def chart(
     path: Path, title: str, size: tuple[float, float] = (6.4, 4.0), panels: int = 1, rows: int = 1
 ) -> Iterator[Any]:
-    """A figure of so many inches whose axes (an array of them for several panels) the caller fills."""
+    """Yield the axes of a chart, an array of them for several panels, and write the PNG afterwards. `size` is in
+    inches."""
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -113,7 +113,7 @@ def chart(
 
 
 def scatter(axes: Any, points: Tensor, labels: Tensor | None) -> None:
-    """points [N, 2], one colour a class with its name at the class's mean and in a legend."""
+    """points [N, 2], one colour for each class, whose name stands at the mean of its points and in the legend."""
     x, y = points.detach().float().cpu().T.numpy()
     size = min(12.0, max(2.0, 20_000 / len(x)))
     if labels is None:
@@ -131,7 +131,8 @@ def scatter(axes: Any, points: Tensor, labels: Tensor | None) -> None:
 
 
 def histogram(axes: Any, values: dict[str, np.ndarray]) -> None:
-    """Each set's share of images in common bins; the outermost 0.1 % to each side are in the last bins."""
+    """The share of each set's images in common bins. The first and the last bin also have the outermost 0.1 % of all
+    values on their side."""
     low, high = np.quantile(np.concatenate(list(values.values())), [0.001, 0.999])
     edges = np.linspace(low, high if high > low else low + 1, 61)
     for i, (name, each) in enumerate(values.items()):
@@ -141,6 +142,6 @@ def histogram(axes: Any, values: dict[str, np.ndarray]) -> None:
 
 
 def floor(axes: Any, value: float, name: str, upright: bool = False) -> None:
-    """The line that nothing can cross."""
+    """A dashed line at a limit or a reference value."""
     line = axes.axvline if upright else axes.axhline
     line(value, color="black", linestyle="--", linewidth=1, label=name)
