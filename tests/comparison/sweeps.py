@@ -7,6 +7,7 @@ from runs.synthetic import read_all, write_run
 from vae_cli.comparison import table
 from vae_cli.comparison.compare import compare
 from vae_cli.comparison.table import Table
+from vae_cli.config.schema.commands import CompareConfig
 
 AUTO = {"value": "auto", "best": "auto", "x": "auto", "y": "auto"}
 REPORT = "latent.code_size=20,latent.temperature=0.5,seed=0/evaluation/report.html"
@@ -36,5 +37,5 @@ def tabulate(folder: Path, **settings: object) -> Table:
 
 def compared(folder: Path, **settings: object) -> Path:
     """The folder that a comparison wrote."""
-    compare(AUTO | {"folders": [str(folder)], "out": None} | settings)
+    compare(CompareConfig.model_validate(AUTO | {"folders": [str(folder)], "out": None} | settings))
     return Path(str(settings.get("out") or folder / "comparison"))

@@ -3,7 +3,7 @@
 import os
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -64,13 +64,14 @@ def _cards(best: Row, split: str) -> list[dict[str, str]]:
 
 
 def _heads(table: Table) -> list[dict[str, str]]:
-    settings = {column: [row.settings[column] for row in table.rows] for column in table.columns}
-    columns = {"member": ["name"], "n": [1], **settings}
-    order = "descending" if table.maximize else "ascending"
-    return [
-        {"name": name, "meaning": "", "kind": _setting_kind(*values), "sorted": ""}
+    columns: dict[str, list[Any]] = {"member": [""], "n": [1]}
+    columns |= {column: [row.settings[column] for row in table.rows] for column in table.columns}
+    settings = [
+        {"name": name, "meaning": "", "kind": _setting_kind(values), "sorted": ""}
         for name, values in columns.items()
-    ] + [
+    ]
+    order = "descending" if table.maximize else "ascending"
+    return settings + [
         {
             "name": f"{name} / {metric(name).unit}".removesuffix(" / "),
             "meaning": metric(name).meaning,
@@ -81,7 +82,7 @@ def _heads(table: Table) -> list[dict[str, str]]:
     ]
 
 
-def _setting_kind(*values: Any) -> str:
+def _setting_kind(values: Iterable[Any]) -> str:
     return "number" if all(isinstance(value, int | float) for value in values) else ""
 
 
@@ -102,7 +103,11 @@ def _row(table: Table, row: Row, out: Path) -> dict[str, Any]:
 
 
 def _setting_cell(value: Any) -> dict[str, Any]:
-    return {"text": setting_text(value), "sort": "" if value is None else value, "kind": _setting_kind(value)}
+    return {
+        "text": setting_text(value),
+        "sort": "" if value is None else value,
+        "kind": _setting_kind([value]),
+    }
 
 
 def _metric_cell(table: Table, row: Row, name: str) -> dict[str, Any]:
