@@ -38,7 +38,7 @@ bench: .venv/installed-dev .venv-pythae/installed  ## our step, start-up and lik
 bench-gpu: .venv/installed-dev  ## every figure of a GPU in one call of minutes; VAE_CLI_PYTHAE=PYTHON names one that has Pythae
 	$(BIN)/python tests/benchmarks/gpu.py $(ARGS)
 
-reproduce: .venv/installed-dev  ## train and evaluate all presets, fill the README's table (hours; needs MNIST)
+reproduce: .venv/installed-dev  ## train and evaluate all presets, fill the table in configs/experiment/README.md (hours; needs MNIST)
 	$(BIN)/python tests/benchmarks/reproduce.py $(ARGS)
 
 clean:  ## remove the environments and caches, not outputs/

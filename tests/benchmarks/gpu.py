@@ -1,4 +1,4 @@
-"""All that the README says of a GPU, measured in one call of under 8 minutes, each figure printed as soon as it is known.
+"""All that tests/benchmarks/README.md says of a GPU, measured in one call of under 8 minutes; each figure is printed at once.
 
     python tests/benchmarks/gpu.py                    needs CUDA; --device cpu --quick rehearses it anywhere
 

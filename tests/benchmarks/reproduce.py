@@ -1,7 +1,8 @@
-"""Train and evaluate every preset, and fill the README's table "Expected and ours" from what they leave.
+"""Trains and evaluates every preset, and writes the table "Expected and ours" of configs/experiment/README.md.
 
-Runs lie in outputs/reproduce/PRESET/seed_N. What has finished is not trained again, what is evaluated is not evaluated
-again: an interrupted call goes on where it was. Wants real MNIST in data.root (default $VAE_CLI_DATA).
+Runs lie in outputs/reproduce/PRESET/seed_N. Runs that have finished are not trained again, and evaluated ones are not
+evaluated again, so that an interrupted call continues where it was. Needs real MNIST in data.root (default
+$VAE_CLI_DATA).
 """
 
 import argparse
@@ -15,6 +16,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNS = ROOT / "outputs/reproduce"
+README = ROOT / "configs/experiment/README.md"
 BEGIN, END = "<!-- make reproduce: begin -->\n", "<!-- make reproduce: end -->\n"
 SEEDS = {
     "aevb_bernoulli": 3,
@@ -116,9 +118,8 @@ def main() -> None:
     for preset in [] if chosen.table_only else chosen.presets:
         for seed in range(SEEDS.get(preset, 1)):
             reproduce(preset, seed)
-    readme = ROOT / "README.md"
-    before, rest = readme.read_text().split(BEGIN)
-    readme.write_text(before + BEGIN + table(every) + END + rest.split(END)[1])
+    before, rest = README.read_text().split(BEGIN)
+    README.write_text(before + BEGIN + table(every) + END + rest.split(END)[1])
 
 
 if __name__ == "__main__":
