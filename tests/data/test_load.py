@@ -4,20 +4,22 @@ import numpy as np
 import pytest
 
 from vae_cli.build import load_data
+from vae_cli.config.schema.data import ArraysConfig
 from vae_cli.errors import UserError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (10, 4, 4), dtype=np.uint8)
 
 
-def arrays_config(tmp_path, sizes: tuple[int, int, int] = (6, 2, 2), **changed: object) -> dict:
-    """What configs/data/arrays.yaml composes to, for a file of splits with these sizes and training labels."""
+def arrays_config(tmp_path, sizes: tuple[int, int, int] = (6, 2, 2), **changed: object) -> ArraysConfig:
+    """The keys of `data=arrays` for a file of splits with these sizes and their labels."""
     names = ("train", "validation", "test")
     path = str(tmp_path / "images.npz")
     splits = {name: IMAGES[:size] for name, size in zip(names, sizes, strict=True)}
     np.savez(path, **splits, **{f"{name}_labels": np.arange(len(x)) for name, x in splits.items()})
     keys = {"path": path, "fractions": [0.8, 0.1, 0.1], "seed": 0} | {name: name for name in names}
     common = {"root": "unused", "limit": None, "placement": "auto", "exclude_classes": [], "name": "arrays"}
-    return common | {"_target_": "vae_cli.data.arrays.arrays"} | keys | changed
+    target = {"_target_": "vae_cli.data.arrays.arrays"}
+    return ArraysConfig.model_validate(target | common | keys | changed)
 
 
 def test_the_keys_of_every_data_set_are_applied(tmp_path):
