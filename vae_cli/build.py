@@ -16,9 +16,6 @@ from vae_cli.engine.state import Experiment, Settings
 from vae_cli.errors import UserError, did_you_mean
 from vae_cli.models import networks
 from vae_cli.models.vae import VAE
-from vae_cli.objectives import schedules
-
-SCHEDULE_KEYS = ("temperature", "anneal_rate", "minimum_temperature")
 
 
 def build(config: RunConfig, loaded: dict[str, Dataset] | None = None) -> Experiment:
@@ -43,23 +40,16 @@ def build(config: RunConfig, loaded: dict[str, Dataset] | None = None) -> Experi
         mean = data.train.images.float().mean(0) * data.scale
         networks.set_output_bias(model.decoder, model.likelihood.bias(mean))
     model = model.to(device)
-    kl, concrete = config.objective.arguments(), config.estimator.arguments()
-    objective = make(
-        config.objective, drop=("beta", "samples", "initial_beta", "warmup_steps", "cycle_steps"),
-        estimator=make(config.estimator, drop=SCHEDULE_KEYS),
-    ).to(device)  # fmt: skip
+    objective = make(config.objective, estimator=make(config.estimator)).to(device)
     return Experiment(
         data=data,
         model=model,
         objective=objective,
-        optimizer=make(config.optimizer, params=model.parameters()),
+        optimizer=make(config.optimizer, params=[*model.parameters(), *objective.parameters()]),
         decay=make(config.schedule),
-        beta=schedules.Beta(kl["beta"], kl["warmup_steps"], kl["cycle_steps"], kl["initial_beta"]),
-        temperature=schedules.Temperature(*(concrete.get(key, 0) for key in SCHEDULE_KEYS)),
         corruption=make(config.corruption),
         runtime=make(config.runtime),
         settings=Settings(
-            samples=kl["samples"],
             learning_rate=config.optimizer.lr,
             checkpoint_minutes=config.checkpoint.minutes,
             checkpoint_epochs=config.checkpoint.epochs,
@@ -90,9 +80,9 @@ def load_data(config: DataConfig) -> Dataset:
     return data
 
 
-def make(part: Part, drop: tuple[str, ...] = (), **sizes: Any) -> Any:
+def make(part: Part, **sizes: Any) -> Any:
     """Call the part's `_target_` with its own keys, and with the sizes that `build` alone knows."""
-    keys = {key: value for key, value in part.arguments().items() if key not in drop}
+    keys = part.arguments()
     target = _target(part)
     known = inspect.signature(target).parameters
     for key in keys:

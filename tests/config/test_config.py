@@ -32,7 +32,7 @@ from vae_cli.config.schema.part import role_of
 from vae_cli.config.schema.run import GROUP_CONFIGS, GROUPS, CheckpointConfig, RunConfig
 from vae_cli.data.binarization import FIXED
 from vae_cli.engine.learning_rate import learning_rate_factor
-from vae_cli.engine.state import ROW, State, train_step
+from vae_cli.engine.state import State, train_step
 from vae_cli.errors import UserError, did_you_mean
 from vae_cli.models.networks import ACTIVATIONS, INITIALIZATIONS
 
@@ -116,7 +116,7 @@ def steps(config: dict, n: int = 1) -> State:
     images = experiment.data.train.images[: experiment.settings.batch_size]
     for _ in range(n):
         row = train_step(state, images)
-        assert row.shape == (len(ROW),) and row.isfinite().all()
+        assert row.shape == (len(state.experiment.step_metrics),) and row.isfinite().all()
         assert learning_rate_factor(experiment.decay, state.step, 100) > 0
     assert state.step == n
     moved = [not torch.equal(before[name], value) for name, value in experiment.model.state_dict().items()]

@@ -35,9 +35,12 @@ def test_the_bound_is_the_same_on_both_devices(latent):
     on_cuda.model.load_state_dict(on_cpu.model.state_dict())
     x = on_cpu.data.pixels(on_cpu.data.train.images[:50], torch.float64)
     noise = on_cpu.model.latent.noise((3, 50), torch.Generator().manual_seed(0), x)
-    here = on_cpu.objective(on_cpu.model, x, x, noise)
-    there = on_cuda.objective(on_cuda.model, x.cuda(), x.cuda(), noise.cuda())
-    for a, b in zip(here, there, strict=True):
+    schedule = on_cpu.objective.schedule(0)
+    here = on_cpu.objective(on_cpu.model, x, x, noise, schedule)
+    there = on_cuda.objective(on_cuda.model, x.cuda(), x.cuda(), noise.cuda(), schedule)
+    for a, b in zip(
+        (here.loss, *here.reported.values()), (there.loss, *there.reported.values()), strict=True
+    ):
         torch.testing.assert_close(a, b.cpu(), rtol=1e-10, atol=1e-10)
 
 

@@ -10,16 +10,20 @@ from torch import distributions as oracle
 
 from vae_cli.data.dataset import Dataset, Split
 from vae_cli.metrics import bound as evaluate
+from vae_cli.metrics.gradients import gradient_variance
 from vae_cli.models.latents import BernoulliLatent, DeterministicLatent, GaussianLatent, Latent
 from vae_cli.models.likelihoods import BernoulliLikelihood
 from vae_cli.models.networks import MLP
 from vae_cli.models.vae import VAE
 from vae_cli.objectives.elbo import ELBO
-from vae_cli.objectives.estimators import Concrete, Pathwise, Reinforce
+from vae_cli.objectives.estimators.pathwise import Pathwise
+from vae_cli.objectives.estimators.relaxation import Concrete
+from vae_cli.objectives.estimators.score_function import Reinforce
 
 pytestmark = pytest.mark.usefixtures("float64")
 
 B, D, K = 3, 6, 2
+SCHEDULE = {"beta": 0.7, "temperature": 0.5}
 
 
 def vae(latent: Latent, hidden: tuple[int, ...] = (7,)) -> VAE:
@@ -126,18 +130,18 @@ def test_figures_use_their_own_generator():
     ("latent", "estimator"),
     [
         (GaussianLatent(K), Pathwise()),
-        (BernoulliLatent(K), Concrete()),
+        (BernoulliLatent(K), Concrete(1.0)),
         (BernoulliLatent(K), Reinforce("leave_one_out", 0.9)),
     ],
     ids=["pathwise", "concrete", "reinforce"],
 )
 def test_gradient_variance_is_the_sample_variance_of_stacked_gradients(latent, estimator):
     """Σ of the unbiased variance of 5 gradients of the batch's mean loss; |mean|² less what noise adds to it."""
-    model, x, objective = vae(latent), images(), ELBO(estimator)
-    figures = evaluate.gradient_variance(model, objective, x, 5, 2, 0.7, 0.5)
+    model, x, objective = vae(latent), images(), ELBO(estimator, samples=2)
+    figures = gradient_variance(model, objective, x, 5, SCHEDULE)
     generator, gradients = seeded(), []
     for _ in range(5):
-        loss = objective(model, x, x, model.latent.noise((2, B), generator, x), 0.7, 0.5).loss.mean()
+        loss = objective(model, x, x, model.latent.noise((2, B), generator, x), SCHEDULE).loss.mean()
         found = torch.autograd.grad(loss, list(model.encoder.parameters()))
         gradients.append(torch.cat([g.flatten() for g in found]))
     stacked = torch.stack(gradients)
@@ -148,9 +152,7 @@ def test_gradient_variance_is_the_sample_variance_of_stacked_gradients(latent, e
 
 
 def test_gradient_variance_is_zero_without_noise():
-    figures = evaluate.gradient_variance(
-        vae(DeterministicLatent(K)), ELBO(Pathwise()), images(), 4, 1, 1.0, 1.0
-    )
+    figures = gradient_variance(vae(DeterministicLatent(K)), ELBO(Pathwise()), images(), 4, SCHEDULE)
     assert figures["gradient_square"] > 1e-6
     assert abs(figures["gradient_variance"]) < 1e-12 * figures["gradient_square"]
 
@@ -158,11 +160,11 @@ def test_gradient_variance_is_zero_without_noise():
 def test_gradient_variance_leaves_the_objective_the_model_and_the_generator_as_they_were():
     """A moving average moves in a copy only, and the copy starts where training left it."""
     model, x, objective = vae(BernoulliLatent(K)), images(), ELBO(Reinforce("moving_average", 0.9))
-    fresh = evaluate.gradient_variance(model, objective, x, 4, 1, 1.0, 1.0)
+    fresh = gradient_variance(model, objective, x, 4, SCHEDULE)
     assert objective.estimator.weight == 0
-    objective(model, x, x, model.latent.noise((1, B), seeded(), x))
+    objective(model, x, x, model.latent.noise((1, B), seeded(), x), SCHEDULE)
     buffers, random = copy.deepcopy(objective.state_dict()), torch.get_rng_state()
-    trained = evaluate.gradient_variance(model, objective, x, 4, 1, 1.0, 1.0)
+    trained = gradient_variance(model, objective, x, 4, SCHEDULE)
     for name, value in objective.state_dict().items():
         assert torch.equal(value, buffers[name])
     assert buffers["estimator.weight"] > 0 and trained != fresh

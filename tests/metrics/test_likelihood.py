@@ -28,7 +28,7 @@ from vae_cli.models.likelihoods import (
 from vae_cli.models.networks import MLP
 from vae_cli.models.vae import VAE
 from vae_cli.objectives.elbo import ELBO, hard_bound
-from vae_cli.objectives.estimators import Concrete
+from vae_cli.objectives.estimators.relaxation import Concrete
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -338,14 +338,14 @@ def trained() -> tuple[VAE, Dataset]:
     network, latent = MLP((32,), "relu", "xavier"), BernoulliLatent(8)
     networks = network.encoder(data.shape, 8), network.decoder(8, data.shape, 1)
     model = VAE(*networks, latent, BernoulliLikelihood()).double()
-    objective, generator = ELBO(Concrete()), seeded()
+    objective, generator = ELBO(Concrete(1.0)), seeded()
     optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
     x = data.train.images.double()
     for _ in range(400):
         batch = x[torch.randint(len(x), (100,), generator=generator)]
         noise = latent.noise((1, 100), generator, batch)
         optimizer.zero_grad()
-        objective(model, batch, batch, noise, 1.0, 0.5).loss.mean().backward()
+        objective(model, batch, batch, noise, {"beta": 1.0, "temperature": 0.5}).loss.mean().backward()
         optimizer.step()
     return model, data
 

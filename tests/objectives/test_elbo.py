@@ -22,13 +22,16 @@ from vae_cli.models.likelihoods import (
 from vae_cli.models.networks import MLP
 from vae_cli.models.vae import VAE
 from vae_cli.objectives.elbo import ELBO, hard_bound
-from vae_cli.objectives.estimators import Concrete, Pathwise, Reinforce, StraightThrough
+from vae_cli.objectives.estimators.pathwise import Pathwise
+from vae_cli.objectives.estimators.relaxation import Concrete
+from vae_cli.objectives.estimators.score_function import Reinforce
+from vae_cli.objectives.estimators.straight_through import StraightThrough
 
 pytestmark = pytest.mark.usefixtures("float64")
 
 ESTIMATORS = {
     "pathwise": Pathwise,
-    "concrete": Concrete,
+    "concrete": lambda: Concrete(1.0),
     "straight_through": StraightThrough,
     "reinforce": lambda: Reinforce("moving_average", 0.99),
     "reinforce_leave_one_out": lambda: Reinforce("leave_one_out", 0.99),
@@ -70,6 +73,10 @@ def draw(latent: Latent, *shape: int, seed: int = 2) -> Tensor:
     return latent.noise(shape, Generator().manual_seed(seed), torch.zeros(()))
 
 
+def schedule(beta: float, temperature: float = 0.5) -> dict[str, float]:
+    return {"beta": beta, "temperature": temperature}
+
+
 def gradient_of(loss: Tensor, model: nn.Module) -> list[Tensor]:
     return list(torch.autograd.grad(loss, list(model.parameters()), retain_graph=True))
 
@@ -91,23 +98,26 @@ def test_the_terms_of_every_combination(latent, estimator, likelihood):
     model, x = vae(latent(K), parts), images(parts)
     noise, objective = draw(model.latent, S, B), ELBO(ESTIMATORS[estimator]())
     again, pressed = copy.deepcopy(objective), copy.deepcopy(objective)
-    terms = objective(model, x, x, noise, 1.0, 0.5)
-    for term in terms:
+    terms = objective(model, x, x, noise, schedule(1.0))
+    assert tuple(terms.reported) == objective.terms
+    for term in (terms.loss, *terms.reported.values()):
         assert term.shape == (B,)
         assert term.isfinite().all()
     for gradient in gradient_of(terms.loss.mean(), model):
         assert gradient.isfinite().all()
         assert gradient.abs().sum() > 0
-    assert (terms.rate >= 0).all() if latent is DeterministicLatent else (terms.rate > 0).all()
-    assert not terms.rate.requires_grad and not terms.distortion.requires_grad
-    for here, there in zip(terms, again(model, x, x, noise, 1.0, 0.5), strict=True):
-        assert torch.equal(here, there)
+    rate, distortion = terms.reported.values()
+    assert (rate >= 0).all() if latent is DeterministicLatent else (rate > 0).all()
+    assert not rate.requires_grad and not distortion.requires_grad
+    same = again(model, x, x, noise, schedule(1.0))
+    assert torch.equal(same.loss, terms.loss)
+    three = pressed(model, x, x, noise, schedule(3.0))
+    for other in (same, three):
+        for name, term in terms.reported.items():
+            assert torch.equal(term, other.reported[name])
     if estimator != "concrete":
-        close(terms.loss.detach(), terms.rate + terms.distortion)
-    three = pressed(model, x, x, noise, 3.0, 0.5)
-    close((three.loss - terms.loss).detach(), 2 * terms.rate)
-    for here, there in ((terms.rate, three.rate), (terms.distortion, three.distortion)):
-        assert torch.equal(here, there)
+        close(terms.loss.detach(), rate + distortion)
+    close((three.loss - terms.loss).detach(), 2 * rate)
 
 
 @every_pair
@@ -117,22 +127,22 @@ def test_the_reported_terms_are_the_hard_bound(latent, estimator, likelihood):
     parts = LIKELIHOODS[likelihood]()
     model, x = vae(latent(K), parts), images(parts)
     noise = draw(model.latent, S, B)
-    terms = ELBO(ESTIMATORS[estimator](), free_bits=0.3)(model, x, x, noise, 0.1, 2.0)
+    terms = ELBO(ESTIMATORS[estimator](), free_bits=0.3)(model, x, x, noise, schedule(0.1, 2.0))
     rate_per_unit, distortion = hard_bound(model, x, noise)
     assert rate_per_unit.shape == (B, K)
-    close(terms.rate, rate_per_unit.sum(-1))
-    close(terms.distortion, distortion)
+    close(terms.reported["rate"], rate_per_unit.sum(-1))
+    close(terms.reported["distortion"], distortion)
 
 
 def test_the_encoder_sees_the_inputs_and_the_likelihood_the_target():
     """A corrupted input changes the posterior, not what is to be reconstructed."""
     model, x = vae(GaussianLatent(K), UnitGaussianLikelihood()), images(UnitGaussianLikelihood())
     inputs, noise = 0 * x, draw(model.latent, S, B)
-    terms = ELBO(Pathwise())(model, inputs, x, noise)
+    terms = ELBO(Pathwise())(model, inputs, x, noise, schedule(1.0)).reported
     q = model.encode(inputs)
-    close(terms.rate, q.kl(model.latent.prior(x)).sum(-1).detach())
+    close(terms["rate"], q.kl(model.latent.prior(x)).sum(-1).detach())
     log_prob = Normal(model.decoder(q.sample(noise)), torch.zeros(())).log_prob(x)
-    close(terms.distortion, -log_prob.sum(-1).mean(0).detach())
+    close(terms["distortion"], -log_prob.sum(-1).mean(0).detach())
 
 
 @pytest.mark.parametrize("latent", [GaussianLatent, BernoulliLatent, DeterministicLatent])
@@ -177,12 +187,12 @@ def test_nats_add_over_units_and_pixels(latent, estimator, likelihood, units, pi
         parts,
     )
     x, noise, objective = images(parts, pixels=64), draw(base.latent, S, B), ELBO(ESTIMATORS[estimator]())
-    free, full = (objective(base, x, x, noise, b, 0.5) for b in (0.0, 1.0))
+    free, full = (objective(base, x, x, noise, schedule(b)) for b in (0.0, 1.0))
     repeated, long_noise = torch.cat([x] * pixels, -1), torch.cat([noise] * units, -1)
     assert repeated.shape == (B, 64 * pixels) and long_noise.shape == (S, B, K * units)
-    found = objective(large, repeated, repeated, long_noise, beta, 0.5)
-    close(found.rate, units * full.rate)
-    close(found.distortion, pixels * full.distortion)
+    found = objective(large, repeated, repeated, long_noise, schedule(beta))
+    close(found.reported["rate"], units * full.reported["rate"])
+    close(found.reported["distortion"], pixels * full.reported["distortion"])
     for gradient, of_distortion, of_both in zip(
         *(gradient_of(terms.loss.mean(), base) for terms in (found, free, full)), strict=True
     ):
@@ -196,8 +206,8 @@ def test_a_batch_of_512_weighs_what_a_batch_of_16_does(latent, estimator, free_b
     model = vae(latent(K), BernoulliLikelihood())
     x, noise = images(BernoulliLikelihood(), 16), draw(model.latent, S, 16)
     small, large = (
-        ELBO(ESTIMATORS[estimator](), free_bits)(
-            model, x.repeat(n, 1), x.repeat(n, 1), noise.repeat(1, n, 1), 0.7, 0.5
+        ELBO(ESTIMATORS[estimator](), free_bits=free_bits)(
+            model, x.repeat(n, 1), x.repeat(n, 1), noise.repeat(1, n, 1), schedule(0.7)
         ).loss.mean()
         for n in (1, 32)
     )
@@ -222,14 +232,17 @@ def free_bits_model() -> tuple[VAE, Tensor]:
 def test_below_free_bits_a_unit_is_not_pressed_and_above_it_is_as_ever():
     model, x = free_bits_model()
     noise = draw(model.latent, S, B)
-    plain, spared = (ELBO(Pathwise(), free)(model, x, x, noise, 1.5) for free in (0.0, 0.5))
+    plain, spared = (
+        ELBO(Pathwise(), free_bits=free)(model, x, x, noise, schedule(1.5)) for free in (0.0, 0.5)
+    )
     low, high = hard_bound(model, x, noise)[0].mean(0)
     assert low < 0.5 < high
     (pressed, _, *_), (gradient, _, *_) = (gradient_of(terms.loss.mean(), model) for terms in (plain, spared))
     assert (gradient[[0, 2]] == 0).all() and (pressed[[0, 2]] != 0).any()  # mean and log_std of the low unit
     close(gradient[[1, 3]], pressed[[1, 3]])
-    close(spared.loss.detach(), 1.5 * (0.5 + high) + plain.distortion)
-    assert torch.equal(spared.rate, plain.rate) and torch.equal(spared.distortion, plain.distortion)
+    close(spared.loss.detach(), 1.5 * (0.5 + high) + plain.reported["distortion"])
+    for name, term in plain.reported.items():
+        assert torch.equal(spared.reported[name], term)
 
 
 # Exact: binary codes, enumerated.
@@ -268,9 +281,9 @@ def test_the_relaxed_loss_is_no_bound_and_is_not_reported_as_one():
             parameter.zero_()  # the posterior is the prior
         model.decoder[0].weight.fill_(6.0)
         model.decoder[0].bias.fill_(-3.0)
-    terms = ELBO(Concrete())(model, x, x, draw(model.latent, 100, B), 1.0, 5.0)
+    terms = ELBO(Concrete(1.0))(model, x, x, draw(model.latent, 100, B), schedule(1.0, 5.0))
     log_px = enumerate_codes(model, x)[1].logsumexp(0).detach()
-    close(-(terms.rate + terms.distortion), log_px)
+    close(-sum(terms.reported.values()), log_px)
     assert (-terms.loss > log_px + 20).all()
 
 

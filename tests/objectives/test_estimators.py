@@ -15,7 +15,10 @@ from torch import Generator, Tensor, nn
 
 from vae_cli.models.distributions import Bernoulli, Delta, Normal
 from vae_cli.models.latents import BernoulliLatent, GaussianLatent
-from vae_cli.objectives.estimators import Concrete, Pathwise, Reinforce, StraightThrough
+from vae_cli.objectives.estimators.pathwise import Pathwise
+from vae_cli.objectives.estimators.relaxation import Concrete
+from vae_cli.objectives.estimators.score_function import Reinforce
+from vae_cli.objectives.estimators.straight_through import StraightThrough
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -63,7 +66,7 @@ def assert_unbiased(estimates: Tensor, exact: Tensor) -> None:
 def gradients(estimator: nn.Module, family: type, parameters: tuple[Tensor, ...], f: Function, draws: Tensor):
     """Value [N], and the surrogate's gradients in q's parameters and in f's weights, each [N, ...]."""
     rows = [p.expand(draws.shape[1], *p.shape).clone().requires_grad_() for p in (*parameters, WEIGHTS)]
-    estimate = estimator(family(*rows[:-1]), lambda z: f(z, rows[-1]), draws, 0.5)
+    estimate = estimator(family(*rows[:-1]), lambda z: f(z, rows[-1]), draws, {"temperature": 0.5})
     assert estimate.surrogate.shape == estimate.value.shape == (draws.shape[1],)
     assert not estimate.value.requires_grad
     if not isinstance(estimator, Concrete):
@@ -105,7 +108,9 @@ def test_reinforce_is_unbiased_for_binary_codes(baseline, samples):
         assert_unbiased(estimate, exact)
 
 
-@pytest.mark.parametrize("estimator", [StraightThrough(), Concrete()], ids=["straight_through", "concrete"])
+@pytest.mark.parametrize(
+    "estimator", [StraightThrough(), Concrete(1.0)], ids=["straight_through", "concrete"]
+)
 def test_the_reported_value_is_unbiased_whatever_the_gradient_is(estimator):
     """The decoder's own gradient is unbiased too for straight-through, which decodes hard samples."""
     value, _, weights = gradients(estimator, Bernoulli, (LOGITS,), curved, noise(BernoulliLatent, 2))
@@ -142,8 +147,8 @@ def relaxed_expectation(
     """Concrete's expected surrogate for one unit and its gradient, over 400,000 quantiles of the noise."""
     quantiles = ((torch.arange(400_000) + 0.5) / 400_000).logit()
     logits = torch.tensor([[logit]], requires_grad=True)
-    surrogate = Concrete()(
-        Bernoulli(logits), lambda z: f(z).squeeze(-1), quantiles[:, None, None], temperature
+    surrogate = Concrete(1.0)(
+        Bernoulli(logits), lambda z: f(z).squeeze(-1), quantiles[:, None, None], {"temperature": temperature}
     ).surrogate
     (gradient,) = torch.autograd.grad(surrogate.sum(), logits)
     return surrogate.item(), gradient.item()
@@ -200,7 +205,7 @@ def test_pathwise_and_reinforce_are_unbiased_for_gaussian_codes(make, samples):
 
 def test_pathwise_through_a_delta_is_f_itself():
     value = torch.randn(3, K, generator=Generator().manual_seed(0)).requires_grad_()
-    estimate = Pathwise()(Delta(value), lambda z: curved(z, WEIGHTS), torch.zeros(2, 3, K), 1.0)
+    estimate = Pathwise()(Delta(value), lambda z: curved(z, WEIGHTS), torch.zeros(2, 3, K), {})
     torch.testing.assert_close(estimate.value, curved(value, WEIGHTS).detach())
     (gradient,) = torch.autograd.grad(estimate.surrogate.sum(), value)
     torch.testing.assert_close(gradient, *torch.autograd.grad(curved(value, WEIGHTS).sum(), value))

@@ -39,6 +39,7 @@ class CudaGraphRunner:
     def __init__(self, body: Trainable, steps: int, gradient: Gradient | None, capture: Capture) -> None:
         self.body, self.steps, self.gradient, self.capture = body, steps, gradient, capture
         self.says = f"CUDA graphs of {steps} steps{' of a compiled loss' if gradient else ''}"
+        self.scheduled = tuple(body.states[0].experiment.objective.schedule(0))
         self.programs: dict[torch.Size, Program] = {}
         self.made = 0
 
@@ -57,9 +58,10 @@ class CudaGraphRunner:
         indices = batch if isinstance(batch, Tensor) else torch.stack(list(batch), 1)  # [steps, M, B]
         states, like = self.body.states, self.body.leaves[0]
         ahead = [[state.experiment.dials(state.step + i) for state in states] for i in range(len(indices))]
-        dials = beside(like, ahead).view(*indices.shape[:-1], 3)
+        numbers = [[[rate, *values.values()] for rate, values in each] for each in ahead]
+        dials = beside(like, numbers).view(*indices.shape[:-1], 1 + len(self.scheduled))
         if self.made < WARM_UP:
-            rows = torch.empty_like(dials)
+            rows = self._rows_for(dials)
             with _aside(like.device), _capturable(self.body):
                 self._steps(indices, dials, rows)
         else:
@@ -75,7 +77,7 @@ class CudaGraphRunner:
         return rows
 
     def _captured(self, indices: Tensor, dials: Tensor) -> Program:
-        held = indices.clone(), dials.clone(), torch.empty_like(dials)
+        held = indices.clone(), dials.clone(), self._rows_for(dials)
         with _capturable(self.body):
             replay = self.capture(lambda: self._steps(*held), self.body.states)
         self.programs[indices.shape] = Program(*held, replay)
@@ -85,7 +87,13 @@ class CudaGraphRunner:
         whole = indices.shape[-1] == self.body.states[0].experiment.settings.batch_size
         self.body.gradient = self.gradient if whole else None
         for index, dial, to in zip(indices, dials, rows, strict=True):
-            to.copy_(self.body.update(self.body.gather(index), StepSchedule(*dial.unbind(-1))))
+            rate, *values = dial.unbind(-1)
+            schedule = StepSchedule(rate, dict(zip(self.scheduled, values, strict=True)))
+            to.copy_(self.body.update(self.body.gather(index), schedule))
+
+    def _rows_for(self, dials: Tensor) -> Tensor:
+        parts = self.body.states[0].experiment
+        return dials.new_empty(*dials.shape[:-1], len(parts.step_metrics))
 
 
 def _rates(dials: Sequence[StepSchedule], one: bool) -> Any:
@@ -101,7 +109,7 @@ def cuda_graph(steps: Callable[[], None], states: Sequence[State]) -> Callable[[
     device = next(states[0].experiment.model.parameters()).device
     with torch.cuda.graph(graph, stream=torch.cuda.Stream(device)):
         steps()
-    parameters = [list(state.experiment.model.parameters()) for state in states]
+    parameters = [state.experiment.parameters for state in states]
     written = [[p.grad for p in own] for own in parameters], [state.gradient_norm for state in states]
 
     def replay() -> None:

@@ -19,9 +19,10 @@ class TracedGradient:
         self.program: Callable[..., Sequence[Tensor]] | None = None
 
     def __call__(self, draws: StepInputs, dials: StepSchedule) -> Tensor:
-        given = (*self.body.leaves, *self.body.buffers, *draws, *_tensors(self.body, dials))
+        schedule = _tensors(self.body, dials)
+        given = (*self.body.leaves, *self.body.buffers, *draws, *schedule.values())
         if self.program is None:
-            self.program = _record(self.body, given)
+            self.program = _record(self.body, given, list(schedule))
         with torch.no_grad():
             rows, *gradients = self.program(*given)
         for leaf, gradient in zip(self.body.leaves, gradients, strict=True):
@@ -29,21 +30,27 @@ class TracedGradient:
         return rows
 
 
-def _tensors(body: Trainable, dials: StepSchedule) -> list[Tensor]:
-    """beta and temperature."""
+def _tensors(body: Trainable, dials: StepSchedule) -> dict[str, Tensor]:
+    """The objective's scheduled values as tensors: a program must not contain their values of one step."""
     like = body.leaves[0]
-    return [dial if isinstance(dial, Tensor) else beside(like, dial) for dial in dials[1:]]
+    return {
+        name: value if isinstance(value, Tensor) else beside(like, value)
+        for name, value in dials.objective.items()
+    }
 
 
-def _record(body: Trainable, given: Sequence[Tensor]) -> Callable[..., Sequence[Tensor]]:
+def _record(
+    body: Trainable, given: Sequence[Tensor], scheduled: Sequence[str]
+) -> Callable[..., Sequence[Tensor]]:
     from torch.fx.experimental.proxy_tensor import make_fx
 
     n, m = len(body.leaves), len(body.leaves) + len(body.buffers)
 
     def loss_and_gradient(*tensors: Tensor) -> list[Tensor]:
         leaves = [tensor.detach().requires_grad_() for tensor in tensors[:n]]
-        inputs, x, noise, beta, temperature = tensors[m:]
-        loss, rows = body.loss(leaves, tensors[n:m], StepInputs(inputs, x, noise), beta, temperature)
+        inputs, x, noise, *values = tensors[m:]
+        schedule = dict(zip(scheduled, values, strict=True))
+        loss, rows = body.loss(leaves, tensors[n:m], StepInputs(inputs, x, noise), schedule)
         # fused optimizers read gradients as if they lay in memory as the parameters do
         return [rows, *(gradient.contiguous() for gradient in torch.autograd.grad(loss, leaves))]
 
@@ -76,7 +83,7 @@ class CompiledGradient:
 
     def __call__(self, draws: StepInputs, dials: StepSchedule) -> Tensor:
         body = self.body
-        loss, rows, changed = self.loss(body.leaves, body.buffers, draws, *_tensors(body, dials))
+        loss, rows, changed = self.loss(body.leaves, body.buffers, draws, _tensors(body, dials))
         for leaf in body.leaves:
             leaf.grad = None
         loss.backward()

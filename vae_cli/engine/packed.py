@@ -10,7 +10,7 @@ it, and its own gradient is cut off where it was filled up. Free bits alone woul
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +55,9 @@ class PackedRuns:
         leaves: Sequence[Tensor],
         buffers: Sequence[Tensor],
         draws: StepInputs,
-        beta: Tensor,
-        temperature: Tensor,
+        schedule: Mapping[str, Any],
     ) -> tuple[Tensor, Tensor]:
-        """The sum, and the rows [M, 3]; draws, beta and temperature have the axis M, too."""
+        """The sum, and the rows [M, 1 + terms]; draws and schedule have the axis M, too."""
         n = len(self.states)
         whole, rest = leaves[: len(self.whole)], leaves[len(self.whole) :]
         filled = [
@@ -66,7 +65,7 @@ class PackedRuns:
             for i, name in enumerate(self.filled)
         ]
         tensors = dict(zip(self.names, (*whole, *filled, *buffers), strict=True))
-        losses, rows = self.function(tensors, draws, beta, temperature)
+        losses, rows = self.function(tensors, draws, dict(schedule))
         return losses.sum(), rows
 
     def _filled_up(self, tensors: Sequence[Tensor], shape: Sequence[int]) -> Tensor:
@@ -76,9 +75,9 @@ class PackedRuns:
 
     def dials(self) -> StepSchedule:
         each = [state.experiment.dials(state.step) for state in self.states]
-        rates, beta, temperature = zip(*each, strict=True)
         like = self.leaves[0]
-        return StepSchedule(rates, beside(like, beta), beside(like, temperature))
+        values = {name: beside(like, [one.objective[name] for one in each]) for name in each[0].objective}
+        return StepSchedule([one.learning_rate for one in each], values)
 
     def gather(self, indices: Tensor) -> list[Tensor]:
         images = [state.experiment.data.train.images for state in self.states]
@@ -107,7 +106,7 @@ class PackedRuns:
             group["lr"] = rates[first]
 
     def _eagerly(self, draws: StepInputs, dials: StepSchedule) -> Tensor:
-        loss, rows = self.loss(self.leaves, self.buffers, draws, *dials[1:])
+        loss, rows = self.loss(self.leaves, self.buffers, draws, dials.objective)
         for leaf in self.leaves:
             leaf.grad = None
         loss.backward()
@@ -193,10 +192,10 @@ def room(state: State) -> tuple[int, int, int]:
         return tensor
 
     x = like.new_zeros(parts.settings.batch_size, parts.data.train.images.shape[1])
-    noise = like.new_zeros(parts.settings.samples, len(x), parts.model.latent.code_size)
+    noise = like.new_zeros(parts.objective.samples, len(x), parts.model.latent.code_size)
     with saved_tensors_hooks(count, lambda tensor: tensor):
-        loss(StepInputs(x, x, noise), like.new_ones(()), like.new_ones(()))
-    each = 5 * sum(p.nbytes for p in parts.model.parameters()) + 2 * kept[0]
+        loss(StepInputs(x, x, noise), {name: like.new_ones(()) for name in parts.objective.schedule(0)})
+    each = 5 * sum(p.nbytes for p in parts.parameters) + 2 * kept[0]
     free = _free(like.device)
     return max(1, int(SHARE * free / each)), each, free
 

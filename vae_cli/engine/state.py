@@ -1,12 +1,12 @@
 """What changes while training, and the step that changes it: a function of (state, images)."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 from torch.nn.utils import clip_grad_norm_, get_total_norm
 
 from vae_cli.config.schema.run import RunConfig
@@ -14,13 +14,11 @@ from vae_cli.data.corruption import Corruption
 from vae_cli.data.dataset import Dataset
 from vae_cli.engine.learning_rate import Decay, learning_rate_factor
 from vae_cli.models.vae import VAE
-from vae_cli.objectives.elbo import ELBO, Terms
-from vae_cli.objectives.schedules import Beta, Temperature
+from vae_cli.objectives.contract import Objective, Terms
 
 if TYPE_CHECKING:
     from vae_cli.engine.runtimes import Runtime
 
-ROW = ("loss", "rate", "distortion")  # what a step reports, in this order
 CARRIED = ("step", "seconds", "examples", "best", "stale", "epoch_sums")  # a State's plain values
 
 
@@ -30,7 +28,6 @@ class Settings(NamedTuple):
     seed: int
     epochs: int
     batch_size: int
-    samples: int
     learning_rate: float
     gradient_clip_norm: float | None
     log_every: int
@@ -43,12 +40,11 @@ class Settings(NamedTuple):
 
 
 class StepSchedule(NamedTuple):
-    """What the schedules set for one step: numbers, or tensors where they must not be written into a program; one of
-    each member for a stack."""
+    """The scheduled values of one step: numbers, or tensors where a program must not contain their values. For a pack,
+    one of each member."""
 
     learning_rate: Any
-    beta: Any
-    temperature: Any
+    objective: dict[str, Any]  # `Objective.schedule`
 
 
 class Experiment(NamedTuple):
@@ -56,15 +52,23 @@ class Experiment(NamedTuple):
 
     data: Dataset
     model: VAE
-    objective: ELBO
+    objective: Objective
     optimizer: torch.optim.Optimizer
     decay: Decay
-    beta: Beta
-    temperature: Temperature
     corruption: Corruption
     runtime: "Runtime"
     settings: Settings
     config: RunConfig
+
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """All that the optimizer updates: the model's, the objective's and the estimator's."""
+        return [*self.model.parameters(), *self.objective.parameters()]
+
+    @property
+    def step_metrics(self) -> tuple[str, ...]:
+        """The names of what a step reports, in order."""
+        return ("loss", *self.objective.terms)
 
     @property
     def device(self) -> torch.device:
@@ -80,7 +84,7 @@ class Experiment(NamedTuple):
 
     def dials(self, step: int) -> StepSchedule:
         factor = learning_rate_factor(self.decay, step, self.total_steps)
-        return StepSchedule(self.settings.learning_rate * factor, self.beta(step), self.temperature(step))
+        return StepSchedule(self.settings.learning_rate * factor, self.objective.schedule(step))
 
 
 @dataclass
@@ -92,13 +96,18 @@ class State:
     step: int = 0
     seconds: float = 0.0  # of training, without validation
     examples: int = 0
-    best: float = -math.inf  # validation elbo
+    best: float = -math.inf  # of the monitored validation metric; its negative where lower is better
     stale: int = 0  # validations since the best
-    # [steps, 3] each, of the steps since the last log line, on the device
+    # [steps, 1 + terms] each, of the steps since the last log line, on the device
     rows: list[Tensor] = field(default_factory=list)
     # of the last step, where it is clipped
     gradient_norm: Tensor = field(default_factory=lambda: torch.zeros(()))
-    epoch_sums: list[float] = field(default_factory=lambda: [0.0] * (len(ROW) + 1))
+    epoch_sums: list[float] = field(
+        default_factory=list
+    )  # of the step metrics over examples, and their number
+
+    def __post_init__(self) -> None:
+        self.epoch_sums = self.epoch_sums or [0.0] * (len(self.experiment.step_metrics) + 1)
 
     def state_dict(self) -> dict[str, Any]:
         parts = self.experiment
@@ -107,7 +116,7 @@ class State:
             "objective": parts.objective.state_dict(),
             "optimizer": parts.optimizer.state_dict(),
             "generator": self.generator.get_state(),
-            "rows": torch.cat(self.rows) if self.rows else torch.empty(0, len(ROW)),
+            "rows": torch.cat(self.rows) if self.rows else torch.empty(0, len(parts.step_metrics)),
             "data": {
                 "shape": list(parts.data.shape),
                 "scale": parts.data.scale,
@@ -141,14 +150,13 @@ def draw(state: State, images: Tensor) -> StepInputs:
     x = parts.data.targets(images, state.generator, like.dtype)
     inputs = parts.corruption(x, state.generator)
     return StepInputs(
-        inputs, x, parts.model.latent.noise((parts.settings.samples, len(x)), state.generator, like)
+        inputs, x, parts.model.latent.noise((parts.objective.samples, len(x)), state.generator, like)
     )
 
 
-def row(terms: Terms) -> Tensor:
-    """The batch's means in ROW's order."""
-    loss = terms.loss.detach().expand_as(terms.rate)
-    return torch.stack([loss, terms.rate, terms.distortion]).mean(-1)
+def step_metrics(terms: Terms, names: Sequence[str]) -> Tensor:
+    """The batch's means of the loss and of the terms with these names."""
+    return torch.stack([terms.loss.detach(), *(terms.reported[name] for name in names)]).mean(-1)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float | Tensor) -> None:
@@ -158,10 +166,10 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float | Tensor) ->
 
 def differentiate(parts: Experiment, draws: StepInputs, dials: StepSchedule) -> Tensor:
     """The gradient of the batch's mean loss, into the parameters; the row."""
-    terms = parts.objective(parts.model, *draws, dials.beta, dials.temperature)
+    terms = parts.objective(parts.model, *draws, dials.objective)
     parts.optimizer.zero_grad()
     terms.loss.mean().backward()
-    return row(terms)
+    return step_metrics(terms, parts.objective.terms)
 
 
 Differentiate = Callable[[Experiment, StepInputs, StepSchedule], Tensor]
@@ -189,17 +197,20 @@ def train_step(state: State, images: Tensor, differentiate: Differentiate = diff
 
 def clip(state: State) -> None:
     if (most := state.experiment.settings.gradient_clip_norm) is not None:
-        state.gradient_norm = clip_grad_norm_(state.experiment.model.parameters(), most)
+        state.gradient_norm = clip_grad_norm_(state.experiment.parameters, most)
 
 
-def means(sums: list[float]) -> dict[str, float]:
-    """Sums over examples in ROW's order, and their number → means, with the elbo that they make."""
-    terms = {name: total / sums[-1] for name, total in zip(ROW, sums[:-1], strict=True)}
-    return {"loss": terms["loss"], "elbo": -(terms["rate"] + terms["distortion"]), **terms}
+def means(names: Sequence[str], sums: list[float]) -> dict[str, float]:
+    """Sums over examples of the step metrics with these names, and the number of examples → means; with the elbo where
+    rate and distortion are among them."""
+    terms = {name: total / sums[-1] for name, total in zip(names, sums[:-1], strict=True)}
+    if {"rate", "distortion"} <= terms.keys():
+        terms = {"loss": terms["loss"], "elbo": -(terms["rate"] + terms["distortion"]), **terms}
+    return terms
 
 
 def gradient_norm(state: State) -> Tensor:
     """Over all parameters, of the last step's gradient, before it was clipped."""
     if state.experiment.settings.gradient_clip_norm is not None:
         return state.gradient_norm
-    return get_total_norm([p.grad for p in state.experiment.model.parameters() if p.grad is not None])
+    return get_total_norm([p.grad for p in state.experiment.parameters if p.grad is not None])

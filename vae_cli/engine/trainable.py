@@ -1,6 +1,6 @@
 """Whose steps are made together: one run's (`SingleRun`), or those of many (`vae_cli.engine.packed.PackedRuns`)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.optim import Optimizer
 
-from vae_cli.engine.state import State, StepInputs, StepSchedule, row, set_learning_rate, update
+from vae_cli.engine.state import State, StepInputs, StepSchedule, set_learning_rate, step_metrics, update
 from vae_cli.models.vae import VAE
-from vae_cli.objectives.elbo import ELBO
+from vae_cli.objectives.contract import Objective
 
 Batch = Tensor | Sequence[Tensor]  # one a member, where the body is a stack
 Gradient = Callable[[StepInputs, StepSchedule], Tensor]  # fills .grad, returns the rows
@@ -30,10 +30,9 @@ class Trainable(Protocol):
         leaves: Sequence[Tensor],
         buffers: Sequence[Tensor],
         draws: StepInputs,
-        beta: Any,
-        temperature: Any,
+        schedule: Mapping[str, Any],
     ) -> tuple[Tensor, Tensor]:
-        """A function of all its tensors: the scalar to differentiate, and the rows [M, 3]."""
+        """A function of all its tensors: the scalar to differentiate, and the rows [M, 1 + terms]."""
 
     def dials(self) -> StepSchedule:
         """[M], of the next step."""
@@ -42,7 +41,7 @@ class Trainable(Protocol):
         """The stored images of indices [M, B]."""
 
     def update(self, batch: Batch, dials: StepSchedule) -> Tensor:
-        """`vae_cli.engine.state.update`; the rows [M, 3]."""
+        """`vae_cli.engine.state.update`; the rows [M, 1 + terms]."""
 
     def set_learning_rate(self, rates: Any) -> None:
         """[M], of all optimizers."""
@@ -57,14 +56,14 @@ def beside(like: Tensor, numbers: Any) -> Tensor:
 class Loss(nn.Module):
     """A model and its objective, as one function of all their tensors."""
 
-    def __init__(self, model: VAE, objective: ELBO) -> None:
+    def __init__(self, model: VAE, objective: Objective) -> None:
         super().__init__()
         self.model, self.objective = model, objective
 
-    def forward(self, draws: StepInputs, beta: Any, temperature: Any) -> tuple[Tensor, Tensor]:
+    def forward(self, draws: StepInputs, schedule: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
         """→ the loss that is minimized, and the row that is reported."""
-        terms = self.objective(self.model, *draws, beta, temperature)
-        return terms.loss.mean(), row(terms)
+        terms = self.objective(self.model, *draws, schedule)
+        return terms.loss.mean(), step_metrics(terms, self.objective.terms)
 
 
 class SingleRun:
@@ -85,11 +84,10 @@ class SingleRun:
         leaves: Sequence[Tensor],
         buffers: Sequence[Tensor],
         draws: StepInputs,
-        beta: Any,
-        temperature: Any,
+        schedule: Mapping[str, Any],
     ) -> tuple[Tensor, Tensor]:
         tensors = dict(zip(self.names, (*leaves, *buffers), strict=True))
-        return functional_call(self.whole, tensors, (draws, beta, temperature))
+        return functional_call(self.whole, tensors, (draws, schedule))
 
     def dials(self) -> StepSchedule:
         return self.states[0].experiment.dials(self.states[0].step)

@@ -12,6 +12,7 @@ from torch import Generator, Tensor
 
 from vae_cli.data.dataset import Dataset, Split
 from vae_cli.models.vae import VAE
+from vae_cli.objectives.contract import Objective
 from vae_cli.objectives.elbo import hard_bound
 
 Figures = dict[str, float | int | list[float]]
@@ -41,13 +42,21 @@ class PerImage(NamedTuple):
     rates: Tensor  # [N, K], float64
     distortion: Tensor  # [N], float64
     means: Tensor  # [N, K], of the posterior
+    more: dict[str, Tensor]  # name → [N], float64: what an objective adds
 
 
 @torch.no_grad()
-def per_image(model: VAE, data: Dataset, split: Split, samples: int = 1, seed: int = 0) -> PerImage:
+def per_image(
+    model: VAE,
+    data: Dataset,
+    split: Split,
+    samples: int = 1,
+    seed: int = 0,
+    objective: Objective | None = None,
+) -> PerImage:
     like = next(model.parameters())
     generator = Generator(like.device).manual_seed(seed)
-    rates, distortions, means = [], [], []
+    rates, distortions, means, more = [], [], [], []
     at_once = rows_at_once(math.prod(data.shape), like.device)
     for x in chunks(data, split, max(1, at_once // samples), like):
         noise = model.latent.noise((samples, len(x)), generator, like)
@@ -55,7 +64,9 @@ def per_image(model: VAE, data: Dataset, split: Split, samples: int = 1, seed: i
         rates.append(rate)
         distortions.append(distortion)
         means.append(model.encode(x).mean)
-    return PerImage(torch.cat(rates).double(), torch.cat(distortions).double(), torch.cat(means))
+        more.append(objective.bound(model, x, noise) if objective else {})
+    added = {name: torch.cat([each[name] for each in more]).double() for name in more[0]}
+    return PerImage(torch.cat(rates).double(), torch.cat(distortions).double(), torch.cat(means), added)
 
 
 def active_units(means: Tensor) -> Tensor:
@@ -63,9 +74,17 @@ def active_units(means: Tensor) -> Tensor:
     return means.double().var(0, correction=0) > ACTIVE_VARIANCE
 
 
-def bound(model: VAE, data: Dataset, split: Split, samples: int = 1, seed: int = 0) -> Figures:
-    """The ELBO over a split with its terms, the rate of each unit, active units, and elbo's standard error."""
-    rates, distortion, means = per_image(model, data, split, samples, seed)
+def bound(
+    model: VAE,
+    data: Dataset,
+    split: Split,
+    samples: int = 1,
+    seed: int = 0,
+    objective: Objective | None = None,
+) -> Figures:
+    """The ELBO over a split with its terms, the rate of each unit, active units, and elbo's standard error; with what
+    `objective` adds."""
+    rates, distortion, means, more = per_image(model, data, split, samples, seed, objective)
     elbo = -(rates.sum(-1) + distortion)
     return {
         "elbo": elbo.mean().item(),
@@ -74,6 +93,7 @@ def bound(model: VAE, data: Dataset, split: Split, samples: int = 1, seed: int =
         "distortion": distortion.mean().item(),
         "active_units": int(active_units(means).sum()),
         "rate_per_unit": rates.mean(0).tolist(),
+        **{name: values.mean().item() for name, values in more.items()},
     }
 
 

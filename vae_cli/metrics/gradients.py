@@ -7,12 +7,10 @@ from torch import Generator, Tensor
 
 from vae_cli.metrics.bound import Figures
 from vae_cli.models.vae import VAE
-from vae_cli.objectives.elbo import ELBO
+from vae_cli.objectives.contract import Objective, Schedule
 
 
-def gradient_variance(
-    model: VAE, objective: ELBO, x: Tensor, draws: int, samples: int, beta: float, temperature: float
-) -> Figures:
+def gradient_variance(model: VAE, objective: Objective, x: Tensor, draws: int, schedule: Schedule) -> Figures:
     """Σ over the encoder's parameters of the variance, over `draws` noises, of the batch's mean gradient; and the
     squared norm of their mean gradient beside it. It compares estimators at one and the same model."""
     objective = copy.deepcopy(objective)  # a moving-average baseline moves
@@ -21,8 +19,8 @@ def gradient_variance(
     total = [torch.zeros_like(p) for p in parameters]
     squares = x.new_zeros(())
     for _ in range(draws):
-        noise = model.latent.noise((samples, len(x)), generator, x)
-        loss = objective(model, x, x, noise, beta, temperature).loss.mean()
+        noise = model.latent.noise((objective.samples, len(x)), generator, x)
+        loss = objective(model, x, x, noise, schedule).loss.mean()
         gradient = torch.autograd.grad(loss, parameters)
         torch._foreach_add_(total, gradient)
         squares += sum(g.square().sum() for g in gradient)

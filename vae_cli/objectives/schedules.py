@@ -1,14 +1,14 @@
-"""What changes with the step. Plain functions of the step, so that a resumed run finds its place by itself."""
+"""Values that change with the step. They are plain functions of the step, so that a resumed run needs no state."""
 
 import math
 from typing import NamedTuple
 
 
 class Beta(NamedTuple):
-    """The weight of the KL: `beta`, reached linearly from `initial` over `warmup_steps`, and again from `initial`
-    every `cycle_steps` (0: never): "Cyclical Annealing Schedule" (Fu et al., 2019), arXiv:1903.10145.
+    """The weight of the KL. It goes linearly from `initial` to `beta` over `warmup_steps`, and starts again from
+    `initial` every `cycle_steps` (0: never): "Cyclical Annealing Schedule" (Fu et al., 2019), arXiv:1903.10145.
 
-    From 0 the code may first use all its units; from above `beta` it takes up one after the other.
+    From 0, the code can use all its units at first. From above `beta`, units become active one after another.
     """
 
     beta: float
@@ -23,7 +23,7 @@ class Beta(NamedTuple):
 
 
 class Temperature(NamedTuple):
-    """max(minimum, initial · exp(−rate · step)) of the Concrete relaxation; constant at rate 0."""
+    """The temperature of a relaxation: max(minimum, initial · exp(−rate · step)), and constant if the rate is 0."""
 
     initial: float
     rate: float

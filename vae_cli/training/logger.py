@@ -55,7 +55,7 @@ class Journal:
     def advance(self, steps: int, epoch: float, figures: Figures) -> None:
         """Move the bar, or say a line when the last one was some time ago."""
         self.bar.update(steps - self.bar.n)
-        shown = {name: f"{figures[name]:.2f}" for name in ("elbo", "rate", "distortion")}
+        shown = {name: f"{figures[name]:.2f}" for name in ("elbo", "rate", "distortion") if name in figures}
         self.bar.set_postfix(shown | {"images/s": f"{figures['examples_per_second']:,.0f}"}, refresh=False)
         if self.bar.disable and time.monotonic() > self.next_line:
             self.line(f"epoch {epoch:.2f}, step {steps}/{self.total_steps}", "train", figures)

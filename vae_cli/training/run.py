@@ -118,8 +118,10 @@ def test(parts: Experiment, folder: Path, journal: Journal, step: int, epoch: fl
     data, settings = parts.data, parts.settings
     result: Summary = {"best_step": best["step"], "validation": None}
     if len(data.validation.images):
-        result["validation"] = evaluate.bound(parts.model, data, data.validation, settings.samples, seed=1)
-    figures = evaluate.bound(parts.model, data, data.test, settings.samples, seed=2)
+        result["validation"] = evaluate.bound(
+            parts.model, data, data.validation, parts.objective.samples, seed=1
+        )
+    figures = evaluate.bound(parts.model, data, data.test, parts.objective.samples, seed=2)
     if settings.nll_samples and parts.model.latent.has_density:
         n = len(data.test.images)
         title = f"nll, {settings.nll_samples} samples"

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from vae_cli.data.batches import epoch_order
 from vae_cli.engine.runtimes import Runner
-from vae_cli.engine.state import ROW, State, gradient_norm, means
+from vae_cli.engine.state import State, gradient_norm, means
 from vae_cli.errors import Diverged
 from vae_cli.metrics import bound, gradients
+from vae_cli.metrics.registry import direction
 from vae_cli.reporting import plots, previews
 from vae_cli.runs import checkpoint
 from vae_cli.training.logger import Journal
@@ -106,7 +107,7 @@ class Trainer:
             row, column = (~rows.isfinite()).nonzero()[0].tolist()
             at = state.step - len(rows) + row + 1
             raise Diverged(
-                f"{ROW[column].replace('_', ' ')} is {rows[row, column].item()} at step {at}, "
+                f"{self.parts.step_metrics[column].replace('_', ' ')} is {rows[row, column].item()} at step {at}, "
                 f"epoch {math.ceil(at / self.steps_per_epoch)}"
             )
         n, batch_size = len(self.parts.data.train.images), self.settings.batch_size
@@ -118,9 +119,11 @@ class Trainer:
         now = time.perf_counter()
         state.seconds += now - self.mark
         state.examples += int(sums[-1])
-        figures = means(sums) | {
+        dials = self.parts.dials(state.step - 1)
+        figures = means(self.parts.step_metrics, sums) | {
             "gradient_norm": gradient_norm(state).item(),
-            **self.parts.dials(state.step - 1)._asdict(),
+            "learning_rate": dials.learning_rate,
+            **dials.objective,
             "examples_per_second": sums[-1] / (now - self.mark),
         }
         self.mark = now
@@ -129,7 +132,7 @@ class Trainer:
 
     def log_epoch(self) -> None:
         """The means over the whole epoch, as `train/epoch_…`."""
-        state, whole = self.state, means(self.state.epoch_sums)
+        state, whole = self.state, means(self.parts.step_metrics, self.state.epoch_sums)
         state.epoch_sums = [0.0] * len(state.epoch_sums)
         self.journal.figures("train", state.step, self.epoch, {f"epoch_{k}": v for k, v in whole.items()})
         self.journal.line(f"epoch {round(self.epoch)}/{self.settings.epochs}", "train", whole)
@@ -138,14 +141,20 @@ class Trainer:
         """Log the validation bound and pictures; keep the best state. Time spent here is not training time."""
         state, parts, data = self.state, self.parts, self.parts.data
         if len(data.validation.images):
-            figures = bound.bound(parts.model, data, data.validation, self.settings.samples, seed=1)
-            if not math.isfinite(elbo := float(figures["elbo"])):  # type: ignore[arg-type]
-                raise Diverged(f"validation elbo is {elbo} at step {state.step}, epoch {round(self.epoch)}")
+            objective = parts.objective
+            figures = bound.bound(
+                parts.model, data, data.validation, objective.samples, seed=1, objective=objective
+            )
+            if not math.isfinite(value := float(figures[objective.monitor])):  # type: ignore[arg-type]
+                raise Diverged(
+                    f"validation {objective.monitor} is {value} at step {state.step}, epoch {round(self.epoch)}"
+                )
             if self.settings.gradient_draws:
                 figures |= self.gradient_variance()
             self.journal.figures("validation", state.step, self.epoch, figures)
             self.journal.line(f"epoch {round(self.epoch)}/{self.settings.epochs}", "validation", figures)
-            state.best, state.stale = (elbo, 0) if elbo > state.best else (state.best, state.stale + 1)
+            score = value if direction(objective.monitor) == "max" else -value
+            state.best, state.stale = (score, 0) if score > state.best else (state.best, state.stale + 1)
             if state.stale == 0:
                 self.save("best")
         shape = data.shape
@@ -158,22 +167,21 @@ class Trainer:
         self.mark = time.perf_counter()
 
     def gradient_variance(self) -> bound.Figures:
-        """Of one batch of validation images at this step's beta and temperature, as the estimator trains."""
+        """Of one batch of validation images with this step's schedule, as the estimator trains."""
         parts, settings = self.parts, self.settings
         like = next(parts.model.parameters())
         images = parts.data.validation.images[: settings.batch_size]
         x = parts.data.pixels(images.to(like.device), like.dtype)
         step = self.state.step - 1
-        return gradients.gradient_variance(
-            parts.model, parts.objective, x, settings.gradient_draws, settings.samples,
-            parts.beta(step), parts.temperature(step),
-        )  # fmt: skip
+        schedule = parts.objective.schedule(step)
+        return gradients.gradient_variance(parts.model, parts.objective, x, settings.gradient_draws, schedule)
 
     def save(self, name: str) -> None:
         """Write checkpoints/<name>.pt; a state with a NaN or infinite parameter never replaces a good one."""
-        for parameter, values in self.parts.model.state_dict().items():
-            if not values.isfinite().all():
-                raise Diverged(f"parameter {parameter} is not finite at step {self.state.step}")
+        for part in (self.parts.model, self.parts.objective):
+            for parameter, values in part.state_dict().items():
+                if not values.isfinite().all():
+                    raise Diverged(f"parameter {parameter} is not finite at step {self.state.step}")
         self.journal.flush()
         state = self.state.state_dict()
         if name == "best":  # to be evaluated, not gone on with; the optimizer is two thirds of the bytes

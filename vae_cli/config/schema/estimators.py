@@ -27,13 +27,13 @@ class EstimatorConfig(Part):
 class PathwiseConfig(EstimatorConfig):
     needs = "reparameterization"
 
-    target: Literal["vae_cli.objectives.estimators.Pathwise"] = Field(alias="_target_")
+    target: Literal["vae_cli.objectives.estimators.pathwise.Pathwise"] = Field(alias="_target_")
 
 
 class ConcreteConfig(EstimatorConfig):
     needs = "bits"
 
-    target: Literal["vae_cli.objectives.estimators.Concrete"] = Field(alias="_target_")
+    target: Literal["vae_cli.objectives.estimators.relaxation.Concrete"] = Field(alias="_target_")
     temperature: Annotated[Positive, Role(member=True)]
     anneal_rate: Annotated[NotNegative, Role(member=True)]
     minimum_temperature: Annotated[Positive, Role(member=True)]
@@ -49,13 +49,15 @@ class ConcreteConfig(EstimatorConfig):
 class StraightThroughConfig(EstimatorConfig):
     needs = "bits"
 
-    target: Literal["vae_cli.objectives.estimators.StraightThrough"] = Field(alias="_target_")
+    target: Literal["vae_cli.objectives.estimators.straight_through.StraightThrough"] = Field(
+        alias="_target_"
+    )
 
 
 class ReinforceConfig(EstimatorConfig):
     needs = "log_prob"
 
-    target: Literal["vae_cli.objectives.estimators.Reinforce"] = Field(alias="_target_")
+    target: Literal["vae_cli.objectives.estimators.score_function.Reinforce"] = Field(alias="_target_")
     baseline: Literal["moving_average", "leave_one_out"]
     decay: Fraction
 
