@@ -92,7 +92,7 @@ def composed(*overrides: str) -> dict[str, Any]:
 
 def solo(*overrides: str) -> SingleRun:
     config = composed(*overrides)
-    return SingleRun(State(build(config), torch.Generator().manual_seed(config["seed"])))
+    return SingleRun(State(build(config), torch.Generator().manual_seed(config.seed)))
 
 
 def called(steps: Callable[[], None], states: Sequence[State]) -> Callable[[], None]:
@@ -326,7 +326,7 @@ def test_auto_records_on_a_cpu_where_there_are_steps_enough(monkeypatch):
 def test_a_runtime_is_chosen_by_the_configuration():
     for name, kind in (("auto", Auto), ("eager", Eager), ("compile", Compile), ("graph", Graph)):
         assert isinstance(solo(f"runtime={name}").states[0].experiment.runtime, kind)
-    assert composed("runtime=graph", "runtime.steps=25")["runtime"]["steps"] == 25
+    assert composed("runtime=graph", "runtime.steps=25").runtime.steps == 25
     with pytest.raises(UserError, match=r"runtime\.steps=0 is not allowed"):
         composed("runtime=graph", "runtime.steps=0")
 
@@ -354,5 +354,5 @@ def test_a_run_from_before_there_was_a_choice_is_read(tmp_path):
     del cfg.runtime
     (tmp_path / ".hydra/config.yaml").write_text(OmegaConf.to_yaml(cfg))
     old = accept(saved_config(tmp_path))
-    assert old["runtime"]["name"] == "auto"
-    assert differences(old, new) == []
+    assert old.runtime.name == "auto"
+    assert differences(old.plain(), new.plain()) == []
