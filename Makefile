@@ -21,10 +21,11 @@ test-launchers: .venv/installed-launchers  ## sweeps through real Slurm, Ray, jo
 		apt-get update -qq && apt-get install -qq -y --no-install-recommends slurm-wlm munge; fi
 	VAE_CLI_LAUNCHERS=1 $(BIN)/pytest -rs tests/integration/test_launchers.py $(ARGS)
 
-lint: .venv/installed-dev  ## formatting, lint and types
+lint: .venv/installed-dev  ## formatting, lint, types and the order of the rooms
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 bench: .venv/installed-dev .venv-pythae/installed  ## our step, start-up and likelihood against others, ratios inside one run; scaling, logging, vae-compare, a packed sweep
 	$(BIN)/python tests/benchmarks/step.py
