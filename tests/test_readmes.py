@@ -1,9 +1,15 @@
-"""The README files: their links, their width, and the options and presets that they name."""
+"""The README files: their links, their width, and the commands, options and presets that they name."""
 
 import re
+import shlex
 from pathlib import Path
 
+import hydra
 import pytest
+from hydra.core.global_hydra import GlobalHydra
+
+from vae_cli.config import resolvers
+from vae_cli.config.compose import accept, config_folder, prepare_hydra
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = (".", "configs", "configs/*", "outputs", "vae_cli/*", "tests/*")
@@ -41,6 +47,49 @@ def too_wide(text: str) -> list[str]:
         for line in text.splitlines()
         if len(line) > 120 and not line.startswith(("|", "<img", "![")) and "](http" not in line
     ]
+
+
+def commands() -> list[tuple[str, ...]]:
+    """What the code blocks call, without its comments; a sweep's first member stands for the sweep."""
+    found = set()
+    for readme in READMES:
+        block = "\n".join(re.findall(r"^ {4}(.*)$", readme.read_text(), re.MULTILINE)).replace("\\\n", " ")
+        for line in block.splitlines():
+            if line.startswith("vae-") and "…" not in line and "resume=" not in line and "mine" not in line:
+                program, *words = shlex.split(line, comments=True)
+                found.add((program, *(first_value(word) for word in words if is_key(word))))
+    return sorted(found)
+
+
+def is_key(word: str) -> bool:
+    """Not a flag or a folder, nor what only Hydra's launchers and sweepers read."""
+    return "=" in word and not re.match(r"-|hydra[/.]|experiment=search|.*interval\(", word)
+
+
+def first_value(word: str) -> str:
+    key, _, value = word.partition("=")
+    return word if value.startswith("[") else f"{key}={value.split(',')[0]}"
+
+
+@pytest.fixture
+def composed_by_hydra():
+    GlobalHydra.instance().clear()
+    prepare_hydra()
+    resolvers.register()
+    with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
+        yield
+
+
+@pytest.mark.usefixtures("composed_by_hydra")
+@pytest.mark.parametrize("command", commands(), ids=" ".join)
+def test_commands_are_accepted(command):
+    """Their keys exist, and the values of vae-train pass its checks."""
+    program, *overrides = command
+    config = hydra.compose(
+        {"vae-train": "config", "vae-eval": "eval", "vae-compare": "compare"}[program], overrides
+    )
+    if program == "vae-train":
+        accept(config)
 
 
 def test_every_room_that_needs_one_has_a_readme():
