@@ -1,4 +1,4 @@
-"""The figures of an evaluation: that they add up, and that each is the mean of the values it says it is of."""
+"""The metrics of an evaluation add up, and each is the mean of the values that it names."""
 
 import math
 
@@ -10,7 +10,7 @@ from vae_cli.data.dataset import Dataset, Split
 from vae_cli.data.rectangles import rectangles
 from vae_cli.evaluation import measurements
 from vae_cli.evaluation.context import Subject
-from vae_cli.evaluation.measurements import Figures
+from vae_cli.evaluation.measurements import Measurements
 from vae_cli.metrics import bound as evaluate
 from vae_cli.metrics import codes, probes
 from vae_cli.metrics import likelihood as marginal
@@ -47,14 +47,16 @@ def labelled(split: Split) -> Split:
     return Split(split.images, (split.images.sum(1) > 6).long())
 
 
-def same(figure: measurements.Figure, values: Tensor) -> None:
-    """Mean, number and std / √n of one value an image."""
-    assert figure.n == len(values)
-    assert figure.value == pytest.approx(values.mean().item(), rel=1e-9)
-    assert figure.standard_error == pytest.approx(values.std().item() / math.sqrt(len(values)), rel=1e-9)
+def same(measured: measurements.Measurement, values: Tensor) -> None:
+    """Mean, number and std / √n of one value for each image."""
+    assert measured.n == len(values)
+    assert measured.value == pytest.approx(values.mean().item(), rel=1e-9)
+    assert measured.standard_error == pytest.approx(values.std().item() / math.sqrt(len(values)), rel=1e-9)
 
 
-def likelihood(latent: Latent, samples: int = SAMPLES, exact: bool = False, **changes: object) -> Figures:
+def likelihood(
+    latent: Latent, samples: int = SAMPLES, exact: bool = False, **changes: object
+) -> Measurements:
     return measurements.likelihood(subject(latent, **changes), samples, exact, seed=3)[0]
 
 
@@ -64,32 +66,32 @@ def likelihood(latent: Latent, samples: int = SAMPLES, exact: bool = False, **ch
 @every_density
 @pytest.mark.parametrize("samples", [1, SAMPLES])
 def test_elbo_is_minus_rate_and_distortion(latent, samples):
-    figures = likelihood(latent, samples)
-    total = figures["rate"].value + figures["distortion"].value
-    assert figures["elbo"].value == pytest.approx(-total, rel=1e-12)
-    assert figures["nll"].value <= -figures["elbo"].value + 1e-12
+    metrics = likelihood(latent, samples)
+    total = metrics["rate"].value + metrics["distortion"].value
+    assert metrics["elbo"].value == pytest.approx(-total, rel=1e-12)
+    assert metrics["nll"].value <= -metrics["elbo"].value + 1e-12
     if samples == 1:
-        assert figures["nll"].value == pytest.approx(-figures["elbo"].value, rel=1e-12)
-        assert "−elbo" in figures["nll"].meaning and "bound_1" not in figures
+        assert metrics["nll"].value == pytest.approx(-metrics["elbo"].value, rel=1e-12)
+        assert "−elbo" in metrics["nll"].meaning and "bound_1" not in metrics
 
 
 @every_density
 def test_each_figure_is_the_mean_of_its_images_values_with_their_standard_error(latent):
     """Those of `per_image` and `log_likelihood` at the same seed."""
     of = subject(latent)
-    figures, view = measurements.likelihood(of, SAMPLES, False, seed=3)
+    metrics, view = measurements.likelihood(of, SAMPLES, False, seed=3)
     bounds = marginal.log_likelihood(of.vae, of.data, of.data.test, (1, 10, SAMPLES), seed=3)
     terms = evaluate.per_image(of.vae, of.data, of.data.test, seed=3)
     rate = terms.rates.sum(-1)
-    same(figures["nll"], -bounds[2])
-    same(figures["bound_10"], bounds[1])
-    same(figures["elbo"], bounds[0])
-    same(figures["rate"], rate)
-    same(figures["distortion"], -bounds[0] - rate)
-    assert figures["active_units"].value == evaluate.active_units(terms.means).sum()
-    assert figures["active_units"].n == K and figures["active_units"].standard_error is None
+    same(metrics["nll"], -bounds[2])
+    same(metrics["bound_10"], bounds[1])
+    same(metrics["elbo"], bounds[0])
+    same(metrics["rate"], rate)
+    same(metrics["distortion"], -bounds[0] - rate)
+    assert metrics["active_units"].value == evaluate.active_units(terms.means).sum()
+    assert metrics["active_units"].n == K and metrics["active_units"].standard_error is None
     assert view["levels"] == pytest.approx(
-        {1: figures["elbo"].value, 10: figures["bound_10"].value, SAMPLES: -figures["nll"].value}
+        {1: metrics["elbo"].value, 10: metrics["bound_10"].value, SAMPLES: -metrics["nll"].value}
     )
     torch.testing.assert_close(view["rates"], terms.rates.mean(0))
     torch.testing.assert_close(view["scores"], bounds[2])
@@ -106,19 +108,19 @@ def test_the_sampled_distortion_agrees_with_that_of_hard_codes():
 
 def test_enumeration_adds_the_exact_figures_and_the_gap_is_then_of_them():
     of = subject(BernoulliLatent(K))
-    figures, view = measurements.likelihood(of, SAMPLES, True, seed=3)
+    metrics, view = measurements.likelihood(of, SAMPLES, True, seed=3)
     sampled = likelihood(BernoulliLatent(K))
     exact = marginal.enumerate_codes(of.vae, of.data, of.data.test)
     log_px = marginal.log_likelihood(of.vae, of.data, of.data.test, (1, 10, SAMPLES), seed=3)[-1]
-    same(figures["nll_exact"], -exact.log_likelihood)
-    same(figures["inference_gap"], exact.log_likelihood - exact.elbo)
-    same(figures["sampling_gap"], exact.log_likelihood - log_px)
-    assert view["exact"] == pytest.approx(-figures["nll_exact"].value)
-    for found, best in ((figures, "nll_exact"), (sampled, "nll")):
+    same(metrics["nll_exact"], -exact.log_likelihood)
+    same(metrics["inference_gap"], exact.log_likelihood - exact.elbo)
+    same(metrics["sampling_gap"], exact.log_likelihood - log_px)
+    assert view["exact"] == pytest.approx(-metrics["nll_exact"].value)
+    for found, best in ((metrics, "nll_exact"), (sampled, "nll")):
         assert found["gap"].value == pytest.approx(found[best].value - of.data.entropy)
         assert found["gap"].standard_error == found[best].standard_error
         assert found["entropy"].value == of.data.entropy and found["entropy"].standard_error is None
-    assert figures["gap"].value != sampled["gap"].value
+    assert metrics["gap"].value != sampled["gap"].value
     assert not {"nll_exact", "inference_gap", "sampling_gap"} & set(sampled)
 
 
@@ -128,11 +130,11 @@ def test_data_of_unknown_entropy_have_no_gap():
 
 def test_a_deterministic_code_has_a_distortion_and_no_likelihood():
     of = subject(DeterministicLatent(K))
-    figures, view = measurements.likelihood(of, 0, False, seed=3)
-    assert set(figures) == {"distortion", "active_units"}
+    metrics, view = measurements.likelihood(of, 0, False, seed=3)
+    assert set(metrics) == {"distortion", "active_units"}
     x = of.data.test.images.double()
     log_prob = of.vae.decode(of.vae.encode(x).mode).log_prob(x).sum(-1).detach()
-    same(figures["distortion"], -log_prob)
+    same(metrics["distortion"], -log_prob)
     torch.testing.assert_close(view["scores"], log_prob)
     assert "levels" not in view
 
@@ -145,26 +147,26 @@ def test_information_and_marginal_kl_make_up_the_rate(latent):
     """By one code an image, hence with noise: z ≤ 4 of the paired difference."""
     of = subject(latent)
     q = marginal.posterior(of.vae, of.data, of.data.test)
-    figures, bits = measurements.code(of, q, seed=3)
+    metrics, bits = measurements.code(of, q, seed=3)
     noise = latent.noise((N,), Generator().manual_seed(4), torch.zeros(()))
     split = codes.split_rate(q, latent.prior(torch.zeros(())), noise)
-    same(figures["mutual_information"], split.mutual_information)
-    same(figures["marginal_kl"], split.marginal_kl)
+    same(metrics["mutual_information"], split.mutual_information)
+    same(metrics["marginal_kl"], split.marginal_kl)
     rate = q.kl(latent.prior(torch.zeros(()))).sum(-1)
     off = split.mutual_information + split.marginal_kl - rate
     assert abs(off.mean().item()) <= 4 * evaluate.standard_error(off)
-    assert (bits is not None) == latent.is_binary == ("code_entropy" in figures)
+    assert (bits is not None) == latent.is_binary == ("code_entropy" in metrics)
 
 
 def test_the_entropy_of_binary_codes_is_what_the_marginal_kl_leaves_of_k_log_2():
     of = subject(BernoulliLatent(K))
     q = marginal.posterior(of.vae, of.data, of.data.test)
-    figures, bits = measurements.code(of, q, seed=3)
-    assert figures["code_entropy"].value + figures["marginal_kl"].value == pytest.approx(K * math.log(2))
-    assert figures["code_entropy"].standard_error == pytest.approx(figures["marginal_kl"].standard_error)
-    assert figures["distinct_codes"].value == bits.distinct == len(q.mode.unique(dim=0))
+    metrics, bits = measurements.code(of, q, seed=3)
+    assert metrics["code_entropy"].value + metrics["marginal_kl"].value == pytest.approx(K * math.log(2))
+    assert metrics["code_entropy"].standard_error == pytest.approx(metrics["marginal_kl"].standard_error)
+    assert metrics["distinct_codes"].value == bits.distinct == len(q.mode.unique(dim=0))
     pairs = [abs(bits.correlation[i, j].item()) for i in range(K) for j in range(i)]
-    assert figures["largest_correlation"].value == pytest.approx(max(pairs))
+    assert metrics["largest_correlation"].value == pytest.approx(max(pairs))
 
 
 # Its use.
@@ -172,11 +174,11 @@ def test_the_entropy_of_binary_codes_is_what_the_marginal_kl_leaves_of_k_log_2()
 
 def test_accuracies_are_of_the_test_images_by_so_many_training_images_in_no_order():
     of = subject(GaussianLatent(K))
-    figures = measurements.usefulness(of, 100, 0)
-    assert set(figures) == {f"{a}_{b}" for a in ("code", "pixels") for b in ("logistic", "neighbours")}
-    for figure in figures.values():
-        assert figure.n == N and "100 training images" in figure.meaning
-        assert figure.standard_error == pytest.approx(probes.accuracy_error(figure.value, N))
+    metrics = measurements.usefulness(of, 100, 0)
+    assert set(metrics) == {f"{a}_{b}" for a in ("code", "pixels") for b in ("logistic", "neighbours")}
+    for measured in metrics.values():
+        assert measured.n == N and "100 training images" in measured.meaning
+        assert measured.standard_error == pytest.approx(probes.accuracy_error(measured.value, N))
     chosen = torch.randperm(len(of.data.train.images), generator=torch.Generator().manual_seed(0))[:100]
     train, test = of.data.train.pick(chosen), of.data.test
     pixels = [probes.Examples(s.images.double().numpy(), s.labels.numpy()) for s in (train, test)]
@@ -184,14 +186,14 @@ def test_accuracies_are_of_the_test_images_by_so_many_training_images_in_no_orde
         probes.Examples(marginal.posterior(of.vae, of.data, s).mean.numpy(), s.labels.numpy())
         for s in (train, test)
     ]
-    assert figures["pixels_neighbours"].value == probes.nearest_neighbours(*pixels)
-    assert figures["code_neighbours"].value == probes.nearest_neighbours(*means)
-    assert figures["code_logistic"].value == probes.logistic_regression(*means)
+    assert metrics["pixels_neighbours"].value == probes.nearest_neighbours(*pixels)
+    assert metrics["code_neighbours"].value == probes.nearest_neighbours(*means)
+    assert metrics["code_logistic"].value == probes.logistic_regression(*means)
 
 
 def test_the_pixel_classifier_is_trained_on_training_and_validation_images():
     of = subject(GaussianLatent(K))
-    figures = measurements.usefulness(of, 100, 3)
+    metrics = measurements.usefulness(of, 100, 3)
     images, labels = (
         torch.cat([getattr(split, name) for split in (of.data.train, of.data.validation)])
         for name in ("images", "labels")
@@ -199,22 +201,22 @@ def test_the_pixel_classifier_is_trained_on_training_and_validation_images():
     test = of.data.test.images.float(), of.data.test.labels
     losses, correct = probes.pixel_classifier((images.float(), labels), test, 3, lambda n: None)
     loss, accuracy = losses.mean().item(), correct.mean().item()
-    assert figures["classifier_loss"].value == pytest.approx(loss, rel=1e-5)
-    assert figures["classifier_accuracy"].value == pytest.approx(accuracy)
-    assert figures["classifier_accuracy"].standard_error == pytest.approx(probes.accuracy_error(accuracy, N))
-    assert figures["classifier_loss"].standard_error == pytest.approx(losses.std().item() / N**0.5, rel=1e-4)
-    assert "170 images" in figures["classifier_loss"].meaning
+    assert metrics["classifier_loss"].value == pytest.approx(loss, rel=1e-5)
+    assert metrics["classifier_accuracy"].value == pytest.approx(accuracy)
+    assert metrics["classifier_accuracy"].standard_error == pytest.approx(probes.accuracy_error(accuracy, N))
+    assert metrics["classifier_loss"].standard_error == pytest.approx(losses.std().item() / N**0.5, rel=1e-4)
+    assert "170 images" in metrics["classifier_loss"].meaning
 
 
 def test_anomalies_that_are_the_test_images_themselves_rank_at_chance():
     """The same images, seed and samples: every score has its equal."""
     of = subject(BernoulliLatent(K))
     (scores,) = marginal.log_likelihood(of.vae, of.data, of.data.test, (SAMPLES,), seed=3)
-    figures, found = measurements.anomaly(of, of.data, scores, SAMPLES, seed=3)
+    metrics, found = measurements.anomaly(of, of.data, scores, SAMPLES, seed=3)
     assert torch.equal(found, scores)
-    assert figures["auroc"].value == pytest.approx(0.5)
-    assert figures["auroc"].n == 2 * N and 0 < figures["auroc"].standard_error < 0.1
-    same(figures["anomaly_nll"], -scores)
+    assert metrics["auroc"].value == pytest.approx(0.5)
+    assert metrics["auroc"].n == 2 * N and 0 < metrics["auroc"].standard_error < 0.1
+    same(metrics["anomaly_nll"], -scores)
 
 
 def test_images_the_model_finds_unlikely_rank_above_the_test_images():
@@ -225,8 +227,8 @@ def test_images_the_model_finds_unlikely_rank_above_the_test_images():
     noise = Split((torch.rand(25, 36, generator=Generator().manual_seed(0)) < 0.9).to(torch.uint8))
     anomalies = Dataset(noise, noise, noise, of.data.shape)
     (scores,) = marginal.log_likelihood(of.vae, of.data, of.data.test, (SAMPLES,), seed=3)
-    figures, found = measurements.anomaly(of, anomalies, scores, SAMPLES, seed=3)
-    assert figures["auroc"].value == pytest.approx(1.0)
-    assert figures["average_precision"].value == pytest.approx(1.0)
-    assert figures["anomaly_nll"].value == pytest.approx(-found.mean().item())
-    assert figures["anomaly_nll"].n == 25
+    metrics, found = measurements.anomaly(of, anomalies, scores, SAMPLES, seed=3)
+    assert metrics["auroc"].value == pytest.approx(1.0)
+    assert metrics["average_precision"].value == pytest.approx(1.0)
+    assert metrics["anomaly_nll"].value == pytest.approx(-found.mean().item())
+    assert metrics["anomaly_nll"].n == 25

@@ -1,4 +1,4 @@
-"""The figures of an evaluation, each with its unit, how many it is a mean of, its standard error and its meaning."""
+"""The metrics that vae-eval measures. Their units and directions stand in metrics/registry.py."""
 
 import math
 from typing import Any, NamedTuple
@@ -14,50 +14,47 @@ from vae_cli.metrics import codes, probes
 from vae_cli.metrics import likelihood as marginal
 from vae_cli.metrics.bound import standard_error
 
-NATS = "nats/image"
 
-
-class Figure(NamedTuple):
+class Measurement(NamedTuple):
     value: float | int
-    unit: str
     n: int  # images, unless the meaning says otherwise
     standard_error: float | None  # None: exact for these images
-    meaning: str
+    meaning: str  # how this value was measured
 
 
-Figures = dict[str, Figure]
+Measurements = dict[str, Measurement]  # by the names of metrics
 
 
-def mean(values: Tensor, meaning: str, unit: str = NATS) -> Figure:
-    """Of one value an image, [N]."""
+def mean(values: Tensor, meaning: str) -> Measurement:
+    """Of one value for each image, [N]."""
     error = standard_error(values) if len(values) > 1 else None
-    return Figure(values.mean().item(), unit, len(values), error, meaning)
+    return Measurement(values.mean().item(), len(values), error, meaning)
 
 
 def progress(title: str, total: int, unit: str) -> Any:
     return tqdm(total=total, desc=title, unit=unit, disable=None, leave=False, unit_scale=True)
 
 
-def likelihood(subject: Subject, samples: int, exact: bool, seed: int) -> tuple[Figures, dict[str, Any]]:
+def likelihood(subject: Subject, samples: int, exact: bool, seed: int) -> tuple[Measurements, dict[str, Any]]:
     """The bound, its terms and log p(x); and what a View shows of them."""
     terms = evaluate.per_image(subject.vae, subject.data, subject.data.test, seed=seed)
     active = evaluate.active_units(terms.means)
     view: dict[str, Any] = {"rates": terms.rates.mean(0), "active": active}
     if subject.vae.latent.has_density:
-        figures, more = _bounds(subject, terms.rates.sum(-1), samples, exact, seed)
+        metrics, more = _bounds(subject, terms.rates.sum(-1), samples, exact, seed)
     else:
-        figures = {"distortion": mean(terms.distortion, "−log p(x|z) at the code of each image")}
+        metrics = {"distortion": mean(terms.distortion, "−log p(x|z) at the code of each image")}
         more = {"scores": -terms.distortion, "score_name": "log p(x|z)"}
-    figures["active_units"] = Figure(
-        int(active.sum()), "units", len(active), None,
+    metrics["active_units"] = Measurement(
+        int(active.sum()), len(active), None,
         f"of {len(active)}: posterior mean varies by more than {evaluate.ACTIVE_VARIANCE} (Burda et al., 2016); n counts units",
     )  # fmt: skip
-    return figures, view | more
+    return metrics, view | more
 
 
 def _bounds(
     subject: Subject, rate: Tensor, samples: int, exact: bool, seed: int
-) -> tuple[Figures, dict[str, Any]]:
+) -> tuple[Measurements, dict[str, Any]]:
     vae, data = subject.vae, subject.data
     levels, n = marginal.nested_levels(samples), len(data.test.images)
     with progress(f"log p(x), {samples:,} samples", n, "image") as bar:
@@ -67,19 +64,19 @@ def _bounds(
     view = {"scores": log_px, "score_name": "log p(x)"} | shown
     name = "−log p(x), importance-sampled" if samples > 1 else "−elbo"
     how = f"{name}, {samples:,} samples: an upper bound in expectation"
-    figures = {"nll": mean(-log_px, how)}
+    metrics = {"nll": mean(-log_px, how)}
     if exact:
         enumerated = _enumerated(subject, log_px)
-        figures |= enumerated
+        metrics |= enumerated
         view["exact"] = -enumerated["nll_exact"].value
     if data.entropy is not None:
         best = "nll_exact" if exact else "nll"
-        gap, error = figures[best].value - data.entropy, figures[best].standard_error
-        figures["entropy"] = Figure(
-            data.entropy, NATS, n, None, "of the data's distribution: no model can be below"
+        gap, error = metrics[best].value - data.entropy, metrics[best].standard_error
+        metrics["entropy"] = Measurement(
+            data.entropy, n, None, "of the data's distribution: no model can be below"
         )
-        figures["gap"] = Figure(gap, NATS, n, error, f"{best.replace('_', ' ')} − entropy")
-    return figures | {
+        metrics["gap"] = Measurement(gap, n, error, f"{best.replace('_', ' ')} − entropy")
+    return metrics | {
         "elbo": mean(elbo, f"−(rate + distortion), hard codes, {samples:,} samples an image"),
         "rate": mean(rate, "KL(q(z|x) ‖ p(z))"),
         "distortion": mean(-elbo - rate, "−E_q[log p(x|z)]"),
@@ -90,7 +87,7 @@ def _bounds(
     }, view
 
 
-def _enumerated(subject: Subject, log_px: Tensor) -> Figures:
+def _enumerated(subject: Subject, log_px: Tensor) -> Measurements:
     count = 2**subject.vae.latent.code_size
     with progress("exact log p(x)", count, "code") as bar:
         exact, elbo = marginal.enumerate_codes(subject.vae, subject.data, subject.data.test, bar.update)
@@ -101,12 +98,12 @@ def _enumerated(subject: Subject, log_px: Tensor) -> Figures:
     }
 
 
-def code(subject: Subject, q: Any, seed: int) -> tuple[Figures, codes.Bits | None]:
+def code(subject: Subject, q: Any, seed: int) -> tuple[Measurements, codes.Bits | None]:
     """How the rate splits; of binary codes, how the bits are used."""
     vae, like, n = subject.vae, subject.like, len(subject.data.test.images)
     noise = vae.latent.noise((n,), Generator(like.device).manual_seed(seed + 1), like)
     split = codes.split_rate(q, vae.latent.prior(like.double()), noise)
-    figures = {
+    metrics = {
         "mutual_information": mean(
             split.mutual_information,
             f"I(x; z) of image and code (Hoffman and Johnson, 2016); with {n:,} images at most {math.log(n):.2f}",
@@ -114,24 +111,23 @@ def code(subject: Subject, q: Any, seed: int) -> tuple[Figures, codes.Bits | Non
         "marginal_kl": mean(split.marginal_kl, "KL(q(z) ‖ p(z)); with I(x; z) it makes up the rate"),
     }
     if not vae.latent.is_binary:
-        return figures, None
+        return metrics, None
     bits = codes.bits(q)
     off_diagonal = bits.correlation - bits.correlation.diag().diag()
-    figures["code_entropy"] = mean(
+    metrics["code_entropy"] = mean(
         -split.marginal_log_prob,
         f"of q(z); {len(bits.on)} free bits have {len(bits.on) * math.log(2):.2f}",
-        "nats",
     )
-    figures["distinct_codes"] = Figure(
-        bits.distinct, "codes", n, None, "different most probable codes of the test images"
+    metrics["distinct_codes"] = Measurement(
+        bits.distinct, n, None, "different most probable codes of the test images"
     )
-    figures["largest_correlation"] = Figure(
-        off_diagonal.abs().max().item(), "1", n, None, "between two units, in absolute value"
+    metrics["largest_correlation"] = Measurement(
+        off_diagonal.abs().max().item(), n, None, "between two units, in absolute value"
     )
-    return figures, bits
+    return metrics, bits
 
 
-def usefulness(subject: Subject, images: int, epochs: int) -> Figures:
+def usefulness(subject: Subject, images: int, epochs: int) -> Measurements:
     """Classifiers on code means and on pixels, trained on some training images, tested on the test images."""
     vae, data = subject.vae, subject.data
 
@@ -142,23 +138,23 @@ def usefulness(subject: Subject, images: int, epochs: int) -> Figures:
 
     chosen = torch.randperm(len(data.train.images), generator=Generator().manual_seed(0))[:images]
     train, test = examples(data.train.pick(chosen)), examples(data.test)
-    figures: Figures = {}
+    metrics: Measurements = {}
     n = len(test[2])
     with progress("probes", 4, "classifier") as bar:
         for i, of, inputs_of in ((1, "code", "code means"), (0, "pixels", "raw pixels")):
             inputs = [probes.Examples(split[i].double().cpu().numpy(), split[2]) for split in (train, test)]
             for name, (classify, what) in probes.CLASSIFIERS.items():
                 meaning = f"{what} on {inputs_of}, {len(train[2]):,} training images"
-                figures[f"{of}_{name}"] = accuracy(classify(*inputs), n, meaning)
+                metrics[f"{of}_{name}"] = accuracy(classify(*inputs), n, meaning)
                 bar.update()
-    return figures | (_pixel_classifier(subject, epochs) if epochs else {})
+    return metrics | (_pixel_classifier(subject, epochs) if epochs else {})
 
 
-def accuracy(value: float, n: int, meaning: str) -> Figure:
-    return Figure(value, "accuracy", n, probes.accuracy_error(value, n), meaning)
+def accuracy(value: float, n: int, meaning: str) -> Measurement:
+    return Measurement(value, n, probes.accuracy_error(value, n), meaning)
 
 
-def _pixel_classifier(subject: Subject, epochs: int) -> Figures:
+def _pixel_classifier(subject: Subject, epochs: int) -> Measurements:
     data, like = subject.data, subject.like
 
     def pixels_and_labels(*splits: Split) -> tuple[Tensor, Tensor]:
@@ -174,14 +170,14 @@ def _pixel_classifier(subject: Subject, epochs: int) -> Figures:
     classes, n = int(train[1].max()) + 1, len(loss)
     what = f"{train[0].shape[-1]} – 1000 – {classes}, {len(train[0]):,} images, {epochs} epochs, SGD (Journal Club talk)"
     return {
-        "classifier_loss": mean(loss, f"test cross-entropy of {what}", "nats/label"),
+        "classifier_loss": mean(loss, f"test cross-entropy of {what}"),
         "classifier_accuracy": accuracy(correct.mean().item(), n, f"of {what}"),
     }
 
 
 def anomaly(
     subject: Subject, anomalies: Dataset, scores: Tensor, samples: int, seed: int
-) -> tuple[Figures, Tensor]:
+) -> tuple[Measurements, Tensor]:
     """How well −log p(x) tells the anomalies' test images from the run's, whose log p(x) is `scores` [N]."""
     with progress(f"log p(x) of {subject.anomaly}", len(anomalies.test.images), "image") as bar:
         (found,) = marginal.log_likelihood(
@@ -191,10 +187,9 @@ def anomaly(
     n, m = len(scores), len(found)
     score = f"−log p(x) of {m:,} images of {subject.anomaly} against the test images"
     return {
-        "auroc": Figure(ranking.auroc, "area", n + m, ranking.auroc_error, f"{score}; chance 0.5"),
-        "average_precision": Figure(
+        "auroc": Measurement(ranking.auroc, n + m, ranking.auroc_error, f"{score}; chance 0.5"),
+        "average_precision": Measurement(
             ranking.average_precision,
-            "precision",
             n + m,
             ranking.average_precision_error,
             f"{score}; chance {m / (n + m):.3f}",

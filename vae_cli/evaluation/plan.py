@@ -13,7 +13,7 @@ from vae_cli.errors import UserError
 from vae_cli.evaluation import anomalies, measurements, trained
 from vae_cli.evaluation.context import Subject, View
 from vae_cli.evaluation.gallery import requested
-from vae_cli.evaluation.measurements import Figures
+from vae_cli.evaluation.measurements import Measurements
 from vae_cli.evaluation.trained import Trained
 from vae_cli.metrics.likelihood import ENUMERABLE_UNITS, posterior
 from vae_cli.runs import metrics_log
@@ -132,19 +132,19 @@ def _wanted(settings: EvalConfig, key: str, possible: bool, needs: str) -> bool:
     return bool(getattr(settings, key)) and possible
 
 
-def measured(of: Study) -> tuple[Figures, View]:
-    """Every figure that the study asks for, and what the pictures show of them."""
+def measured(of: Study) -> tuple[Measurements, View]:
+    """Every metric that the study asks for, and what the pictures show."""
     subject, settings, seed = of.subject, of.settings, of.settings.seed
     q = posterior(subject.vae, subject.data, subject.data.test)
-    figures, shown = measurements.likelihood(subject, settings.nll_samples, of.exact, seed)
+    metrics, shown = measurements.likelihood(subject, settings.nll_samples, of.exact, seed)
     if subject.vae.latent.has_density:
         more, shown["bits"] = measurements.code(subject, q, seed)
-        figures |= more
+        metrics |= more
     if of.probe:
-        figures |= measurements.usefulness(subject, settings.probe_images, settings.classifier_epochs)
+        metrics |= measurements.usefulness(subject, settings.probe_images, settings.classifier_epochs)
     if of.anomalies is not None:
         more, shown["anomaly_scores"] = measurements.anomaly(
             subject, of.anomalies, shown["scores"], settings.nll_samples, seed
         )
-        figures |= more
-    return figures, View(**vars(subject), q=q, **shown)
+        metrics |= more
+    return metrics, View(**vars(subject), q=q, **shown)
