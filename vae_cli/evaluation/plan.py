@@ -8,7 +8,7 @@ from vae_cli.build import load_data
 from vae_cli.config.schema.commands import EvalConfig
 from vae_cli.config.schema.data import DataConfig
 from vae_cli.data.dataset import Dataset
-from vae_cli.data.support import is_binary
+from vae_cli.data.support import CROSS_ENTROPY, is_binary
 from vae_cli.errors import UserError
 from vae_cli.evaluation import anomalies, measurements, trained
 from vae_cli.evaluation.context import Subject, View
@@ -17,7 +17,6 @@ from vae_cli.evaluation.measurements import Measurements
 from vae_cli.evaluation.trained import Trained
 from vae_cli.metrics.likelihood import ENUMERABLE_UNITS, posterior
 from vae_cli.runs import metrics_log
-from vae_cli.training.console import CROSS_ENTROPY
 
 
 @dataclass(frozen=True)

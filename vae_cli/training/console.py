@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from vae_cli.data.support import is_binary
+from vae_cli.data.support import CROSS_ENTROPY, is_binary
 from vae_cli.engine.state import Experiment
 from vae_cli.reporting import plots, previews
 from vae_cli.reporting.table import aligned
@@ -14,10 +14,6 @@ from vae_cli.reporting.table import aligned
 log = logging.getLogger("vae_cli")
 
 SAMPLE_SIDE = 20  # samples.png is 20 × 20
-CROSS_ENTROPY = (
-    "likelihood=bernoulli on grey pixels: the figures are a cross-entropy, not a likelihood; comparable among "
-    "themselves alone (a density for grey pixels: likelihood=continuous_bernoulli)"
-)
 
 
 def draw(parts: Experiment, folder: Path) -> None:
