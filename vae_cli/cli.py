@@ -15,6 +15,7 @@ from vae_cli.config import arguments, resolvers
 from vae_cli.config.compose import accept_comparison, accept_evaluation, config_folder, prepare_hydra
 from vae_cli.config.failures import one_line, reported
 from vae_cli.errors import UserError
+from vae_cli.runs.folder import RunFolder
 from vae_cli.sweeps.job import job, resume
 from vae_cli.sweeps.monitor import MONITORS
 from vae_cli.sweeps.search import conclude
@@ -30,7 +31,7 @@ def train() -> None:
     try:
         _hydra("vae-train", "config", job, "optimizer.lr=0.001")
     finally:
-        whole = [roll_call(monitor.sweep, monitor.close()) for monitor in MONITORS]
+        whole = [roll_call(monitor.sweep.path, monitor.close()) for monitor in MONITORS]
         found = conclude()
     if not (all(whole) and found):
         sys.exit(1)
@@ -106,7 +107,7 @@ def _carried_out(program: str, work: Callable[[], None]) -> None:
 
 def _resume(words: list[str]) -> None:
     given = dict(word.partition("=")[::2] for word in words)
-    folder = Path(given.pop("resume")).expanduser()
+    folder = RunFolder(Path(given.pop("resume")).expanduser())
     external = given.pop("external_targets", "false")
     if external not in ("true", "false"):
         raise UserError(f"external_targets={external} is not allowed; allowed is true or false")

@@ -1,23 +1,11 @@
-"""From what is typed to run folders."""
+"""The words of the command line before Hydra reads them."""
 
 from pathlib import Path
 
 import pytest
 from comparison.sweeps import ODD_NAMES
-from runs.synthetic import write_run
 
-from vae_cli.config.arguments import names, positional, quoted, run_folders
-
-
-def test_runs_are_found_at_any_depth_once_and_not_within_a_run(tmp_path):
-    for name in ("deep/er/run", "run"):
-        write_run(tmp_path / name)
-    (tmp_path / "run/inner/.hydra").mkdir(parents=True)
-    (tmp_path / ".hidden/.hydra").mkdir(parents=True)
-    found = run_folders([str(tmp_path), str(tmp_path / "run")])
-    assert found == [tmp_path / "deep/er/run", tmp_path / "run"]
-    assert names(found) == ["deep/er/run", "run"]
-    assert names([tmp_path / "run"]) == ["run"]
+from vae_cli.config.arguments import positional, quoted
 
 
 def test_positional_folders_become_an_override(tmp_path, monkeypatch):

@@ -353,6 +353,6 @@ def test_a_run_from_before_there_was_a_choice_is_read(tmp_path):
     new = accept(cfg)
     del cfg.runtime
     (tmp_path / ".hydra/config.yaml").write_text(OmegaConf.to_yaml(cfg))
-    old = accept(saved_config(tmp_path))
+    old = accept(saved_config(tmp_path / ".hydra/config.yaml"))
     assert old.runtime.name == "auto"
     assert differences(old.plain(), new.plain()) == []

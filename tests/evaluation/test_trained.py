@@ -192,7 +192,7 @@ def test_a_folder_without_the_checkpoint_is_refused(original_bernoulli, tmp_path
 @pytest.mark.parametrize(
     "target",
     [
-        "vae_cli.cli.os.system", "os.system", "builtins.eval", "subprocess.Popen", "vae_cli.runs.checkpoint.write_json",
+        "vae_cli.cli.os.system", "os.system", "builtins.eval", "subprocess.Popen", "vae_cli.runs.files.write_json",
         "vae_cli.runs.checkpoint.save", "torch.optim.Adam.step", "torch.load", "vae_cli.data.download.tempfile._shutil.rmtree",
         "vae_cli.data.mnist._read_idx", "vae_cli.models.latents", "antigravity",
     ],

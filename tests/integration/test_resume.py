@@ -25,7 +25,9 @@ from vae_cli.engine.runtimes import Eager
 from vae_cli.engine.state import State
 from vae_cli.engine.trainable import SingleRun
 from vae_cli.errors import Diverged, Interrupted, UserError
-from vae_cli.runs import checkpoint, lock
+from vae_cli.runs import checkpoint
+from vae_cli.runs.files import write_atomically
+from vae_cli.runs.folder import RunFolder
 from vae_cli.training import run, trainer
 from vae_cli.training.logger import Journal
 from vae_cli.training.trainer import Trainer
@@ -295,14 +297,14 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path, uninterrupted, mo
 
 def test_writing_is_all_or_nothing(tmp_path, monkeypatch):
     path = tmp_path / "file"
-    checkpoint.write_atomically(path, b"good")
+    write_atomically(path, b"good")
     (tmp_path / ".file.partial").symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left") as error:
-        checkpoint.write_atomically(path, b"better" * 10_000)
+        write_atomically(path, b"better" * 10_000)
     assert error.value.filename == str(path)
     full_disk_by_fsync(tmp_path, monkeypatch)
     with pytest.raises(OSError, match="No space left"):
-        checkpoint.write_atomically(path, b"better")
+        write_atomically(path, b"better")
     assert path.read_bytes() == b"good" and [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
@@ -383,13 +385,13 @@ def test_epochs_may_be_lowered_below_what_was_trained(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("epochs", "done"), [(EPOCHS, True), (EPOCHS - 1, True), (EPOCHS + 1, False)])
 def test_a_finished_run_is_recognized(uninterrupted, epochs, done):
     folder = uninterrupted(*BASE)
-    assert lock.finished(folder, epochs) == (summary(folder) if done else None)
+    assert RunFolder(folder).finished(epochs) == (summary(folder) if done else None)
 
 
 def test_an_interrupted_run_has_not_finished(tmp_path):
-    assert lock.finished(tmp_path, 1) is None
+    assert RunFolder(tmp_path).finished(1) is None
     interrupted_run(tmp_path)
-    assert lock.finished(tmp_path, 1) is None
+    assert RunFolder(tmp_path).finished(1) is None
 
 
 def interrupted_run(folder: Path, *overrides: str) -> None:
@@ -504,7 +506,7 @@ def test_early_stopping_counts_on_after_a_resume(tmp_path, uninterrupted, steps)
 def test_a_run_that_stopped_early_has_finished(uninterrupted):
     """Though it had epochs left."""
     folder = uninterrupted(*STALE)
-    assert lock.finished(folder, 9) == summary(folder)
+    assert RunFolder(folder).finished(9) == summary(folder)
 
 
 def test_the_best_checkpoint_does_not_put_off_the_last_one(tmp_path):

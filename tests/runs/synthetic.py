@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from vae_cli.config.arguments import names, run_folders
 from vae_cli.reporting import plots
+from vae_cli.runs.discovery import relative_names, run_folders
 from vae_cli.runs.record import RunRecord, read
 
 ENTROPY = 5.0
@@ -71,4 +71,4 @@ def write_evaluation(run: Path, **values: float | None) -> None:
 
 def read_all(folder: Path) -> list[RunRecord]:
     runs = run_folders([str(folder)])
-    return [read(run, name) for run, name in zip(runs, names(runs), strict=True)]
+    return [read(run, name) for run, name in zip(runs, relative_names(runs), strict=True)]

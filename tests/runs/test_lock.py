@@ -1,8 +1,7 @@
-"""One process at a time, one configuration for good: whose folder a run folder is."""
+"""One process at a time holds a folder: on this host by the kernel's lock, on another by the time of the lock file."""
 
 import errno
 import fcntl
-import json
 import os
 import platform
 import subprocess
@@ -12,9 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from omegaconf import OmegaConf
 
-from vae_cli.errors import RunLocked, RunRefused
+from vae_cli.errors import RunLocked
 from vae_cli.runs import lock
 
 HERE = platform.node()
@@ -116,48 +114,3 @@ def test_a_living_process_of_another_host_is_refused(tmp_path, monkeypatch):
     finally:
         ended.set()
         holder.join()
-
-
-CFG = {"epochs": 3, "seed": 0, "latent": {"name": "gaussian", "code_size": 2}, "fail_fast": False}
-
-
-def trained(folder: Path) -> Path:
-    folder.mkdir()
-    lock.record(folder, OmegaConf.create(CFG), {"job": {"name": "vae-train"}}, ["seed=0"])
-    (folder / "checkpoints").mkdir()
-    (folder / "checkpoints/best.pt").touch()
-    return folder
-
-
-@pytest.mark.parametrize(
-    "change", [{"seed": 1}, {"latent": {"name": "gaussian", "code_size": 3}}, {"new": 1}]
-)
-def test_another_configuration_of_a_trained_folder_is_refused(tmp_path, change):
-    with pytest.raises(RunRefused, match="another configuration: "):
-        lock.refuse_another(trained(tmp_path / "run"), OmegaConf.create(CFG | change))
-
-
-@pytest.mark.parametrize("change", [{}, {"epochs": 9}, {"fail_fast": True}])
-def test_what_may_change_from_call_to_call_is_not_refused(tmp_path, change):
-    lock.refuse_another(trained(tmp_path / "run"), OmegaConf.create(CFG | change))
-
-
-def test_a_folder_without_a_checkpoint_is_anybodys(tmp_path):
-    folder = trained(tmp_path / "run")
-    (folder / "checkpoints/best.pt").unlink()
-    lock.refuse_another(folder, OmegaConf.create(CFG | {"seed": 1}))
-
-
-def test_what_is_recorded_is_what_hydra_would_write(tmp_path):
-    hydra = trained(tmp_path / "run") / ".hydra"
-    assert OmegaConf.load(hydra / "config.yaml") == CFG
-    assert OmegaConf.load(hydra / "overrides.yaml") == ["seed=0"]
-    assert OmegaConf.load(hydra / "hydra.yaml") == {"hydra": {"job": {"name": "vae-train"}}}
-
-
-@pytest.mark.parametrize(
-    "content", ["", "{", json.dumps({"status": "failed"}), json.dumps({"status": "interrupted"})]
-)
-def test_what_did_not_finish_has_not_finished(tmp_path, content):
-    (tmp_path / "summary.json").write_text(content)
-    assert lock.finished(tmp_path, 1) is None

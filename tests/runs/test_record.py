@@ -8,13 +8,14 @@ import time
 import pytest
 from runs.synthetic import ENTROPY, write_evaluation, write_run
 
+from vae_cli.runs.folder import RunFolder
 from vae_cli.runs.record import read
 
 
 def test_a_record_has_the_metrics_of_training_and_evaluation(tmp_path):
     run = write_run(tmp_path / "run", nll=8.0)
     write_evaluation(run, nll=7.5, auroc=None)
-    record = read(run, "run")
+    record = read(RunFolder(run), "run")
     assert (record.name, record.status, record.entropy, record.error) == ("run", "finished", ENTROPY, None)
     assert record.metrics == {"test.nll": 8.0, "test.elbo": -9.0, "test.rate": 4.0, "test.distortion": 5.0,
                               "data.gap": 3.0, "seconds": 2.5, "steps": 100, "evaluation.nll": 7.5}  # fmt: skip
@@ -36,7 +37,7 @@ def test_no_summary_is_fatal(tmp_path, summary, status):
     run = write_run(tmp_path / "run", status=None)
     if summary is not None:
         (run / "summary.json").write_text(summary)
-    record = read(run, "run")
+    record = read(RunFolder(run), "run")
     assert re.match(status, record.status)
     assert record.error == ("no space" if status == "failed" else None) and record.config["batch_size"] == 128
 
@@ -45,15 +46,15 @@ def test_no_summary_is_fatal(tmp_path, summary, status):
 def test_no_configuration_is_fatal(tmp_path, content):
     run = write_run(tmp_path / "run")
     (run / ".hydra/config.yaml").write_bytes(content)
-    assert read(run, "run").status.startswith("unreadable: ")
+    assert read(RunFolder(run), "run").status.startswith("unreadable: ")
 
 
 def test_a_missing_configuration_is_named(tmp_path):
-    assert read(tmp_path, "run").status == "unreadable: No such file or directory config.yaml"
+    assert read(RunFolder(tmp_path), "run").status == "unreadable: No such file or directory config.yaml"
 
 
 def test_a_setting_is_a_number_or_a_text(tmp_path):
-    record = read(write_run(tmp_path / "run", optimizer__fused=True), "run")
+    record = read(RunFolder(write_run(tmp_path / "run", optimizer__fused=True)), "run")
     assert record.setting("latent") == record.setting("latent.name") == "bernoulli"
     assert record.setting("estimator.temperature") == 1.0  # the value of latent.temperature
     assert record.setting("optimizer.betas") == "[0.9, 0.999]" and record.setting("optimizer.fused") == "true"
@@ -62,16 +63,18 @@ def test_a_setting_is_a_number_or_a_text(tmp_path):
 
 
 def test_a_circle_of_references_ends(tmp_path):
-    record = read(write_run(tmp_path / "run", latent__temperature="${estimator.temperature}"), "run")
+    record = read(
+        RunFolder(write_run(tmp_path / "run", latent__temperature="${estimator.temperature}")), "run"
+    )
     assert record.setting("latent.temperature").startswith("${")
 
 
 def test_the_report_is_the_page_of_vae_eval_or_the_folder(tmp_path):
     run = write_run(tmp_path / "run")
-    assert read(run, "run").report == run
+    assert read(RunFolder(run), "run").report == run
     write_evaluation(run, nll=1.0)
     (run / "evaluation/report.html").touch()
-    assert read(run, "run").report == run / "evaluation/report.html"
+    assert read(RunFolder(run), "run").report == run / "evaluation/report.html"
 
 
 def test_reading_imports_nothing_heavy():
@@ -86,5 +89,5 @@ def test_a_hundred_folders_are_read_in_a_fraction_of_a_second(tmp_path):
     run = write_run(tmp_path / "run")
     start = time.process_time()
     for _ in range(100):
-        read(run, "run")
+        read(RunFolder(run), "run")
     assert time.process_time() - start < 0.5

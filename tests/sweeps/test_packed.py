@@ -29,6 +29,8 @@ from vae_cli.engine import packed
 from vae_cli.engine.state import State
 from vae_cli.errors import Interrupted
 from vae_cli.runs import checkpoint, lock
+from vae_cli.runs.folder import RunFolder
+from vae_cli.sweeps.job import record
 from vae_cli.sweeps.packed import multi_gpu
 from vae_cli.sweeps.packed.scheduler import Member, groups, train_all
 from vae_cli.training import run
@@ -91,7 +93,7 @@ def member(folder: Path, *overrides: str) -> Member:
         cfg.hydra.job.id = cfg.hydra.job.num = 0
         cfg.hydra.runtime.output_dir = str(folder)
     own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
-    return Member(own, cfg, folder)
+    return Member(own, cfg, RunFolder(folder))
 
 
 def together_in(sweep: Path, members: list[tuple[str, ...]], most: int | None = None) -> list[Path]:
@@ -116,7 +118,7 @@ def alone_in(sweep: Path, members: list[tuple[str, ...]]) -> list[Path]:
 def alone_at(folder: Path, *overrides: str) -> None:
     cfg = hydra.compose("config", list(overrides))
     folder.mkdir(parents=True, exist_ok=True)
-    lock.record(folder, cfg, OmegaConf.create(), overrides)
+    record(RunFolder(folder), cfg, OmegaConf.create(), overrides)
     run.run(accept(cfg), folder, progress=False)
 
 
@@ -411,8 +413,8 @@ def test_each_group_is_dealt_out_to_processes(tmp_path, four, capsys):
     assert "4 members in 2 processes" in capsys.readouterr().out
     for i, each in enumerate(four):
         alone_at(tmp_path / f"alone/{i}", *BERNOULLI, f"seed={i}")
-        assert_equal(contents(tmp_path / f"alone/{i}"), contents(each.folder), 1e-9)
-        assert each.told == json.loads((each.folder / "summary.json").read_text())["validation"]["elbo"]
+        assert_equal(contents(tmp_path / f"alone/{i}"), contents(each.folder.path), 1e-9)
+        assert each.told == json.loads(each.folder.summary_file.read_text())["validation"]["elbo"]
 
 
 def test_a_process_that_is_killed_ends_its_share_alone(four, monkeypatch):
@@ -423,7 +425,7 @@ def test_a_process_that_is_killed_ends_its_share_alone(four, monkeypatch):
 
     monkeypatch.setattr(multi_gpu, "train_all", killed)
     multi_gpu.spread(four, None, processes=2)
-    finished = [(each.folder / "summary.json").exists() for each in four]
+    finished = [each.folder.summary_file.exists() for each in four]
     assert finished == [False, True, False, True] == [each.told is not None for each in four]
 
 
@@ -517,6 +519,6 @@ def test_a_sweep_that_has_finished_is_seen_without_torch(tmp_path):
         "import sys, json; from pathlib import Path; from omegaconf import OmegaConf; from vae_cli.sweeps.packed.scheduler import *;"
         "cfg = OmegaConf.create({'epochs': 3, 'returns': 'elbo', 'retry_failed': False});"
         "told = OmegaConf.create({'hydra': {'sweeper': {}}});"
-        f"member = Member(cfg, told, Path({str(folder)!r})); groups([member]); assert 'torch' not in sys.modules"
+        f"member = Member(cfg, told, RunFolder(Path({str(folder)!r}))); groups([member]); assert 'torch' not in sys.modules"
     )
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0

@@ -22,7 +22,8 @@ import yaml
 from vae_cli.config.compose import config_folder
 from vae_cli.config.diff import flatten
 from vae_cli.runs import lock
-from vae_cli.sweeps.monitor import Monitor, halt
+from vae_cli.sweeps.folder import SweepFolder
+from vae_cli.sweeps.monitor import Monitor
 from vae_cli.sweeps.summary import roll_call
 
 SMALL = ["network.hidden=[8]", "epochs=1", "nll_samples=5", "data.train_size=60", "data.validation_size=20", "data.test_size=20"]  # fmt: skip
@@ -178,7 +179,7 @@ def test_the_packaged_configuration_of_a_launcher_stands_before_the_plugins(comm
 
 
 def test_a_member_whose_process_died_is_said_to_have(tmp_path, capsys):
-    watch = Monitor(tmp_path, expected=1, local=False)
+    watch = Monitor(SweepFolder(tmp_path), expected=1, local=False)
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     (tmp_path / "seed=1/.hydra").mkdir(parents=True)
@@ -189,7 +190,7 @@ def test_a_member_whose_process_died_is_said_to_have(tmp_path, capsys):
 
 
 def test_a_member_that_a_launcher_brings_back_has_a_line_for_each_of_its_ends(tmp_path, capsys):
-    watch = Monitor(tmp_path, expected=2, local=False)
+    watch = Monitor(SweepFolder(tmp_path), expected=2, local=False)
     (tmp_path / "seed=1/.hydra").mkdir(parents=True)
     (tmp_path / "seed=1/.hydra/config.yaml").write_text("seed: 1")
 
@@ -220,7 +221,7 @@ def test_a_member_under_way_is_asked_to_end_once(tmp_path):
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     processes = []
     try:
-        watch = Monitor(tmp_path, expected=None, local=True)
+        watch = Monitor(SweepFolder(tmp_path), expected=None, local=True)
         for ours in (True, False):
             process = subprocess.Popen(
                 [sys.executable, "-c", COUNTS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -230,7 +231,7 @@ def test_a_member_under_way_is_asked_to_end_once(tmp_path):
             assert process.stdout.readline() == "ready\n"
             (tmp_path / f"seed={ours}").mkdir()
             (tmp_path / f"seed={ours}/.lock").write_text(f"pid {process.pid} on {platform.node()}")
-        halt(tmp_path, "a test")
+        SweepFolder(tmp_path).stop("a test")
         for _ in range(3):
             watch.look()
             time.sleep(0.1)

@@ -11,13 +11,14 @@ from typing import Any
 from vae_cli.comparison.gallery import draw_all
 from vae_cli.comparison.page import comparison_page, metrics_in_order, statistic_text
 from vae_cli.comparison.table import Table, tabulate
-from vae_cli.config.arguments import names, run_folders
 from vae_cli.config.schema.commands import CompareConfig
 from vae_cli.errors import UserError
 from vae_cli.reporting.table import aligned
-from vae_cli.runs.checkpoint import write_json
 from vae_cli.runs.differing import setting_text
-from vae_cli.runs.record import FINISHED, read
+from vae_cli.runs.discovery import relative_names, run_folders
+from vae_cli.runs.files import write_json
+from vae_cli.runs.folder import FINISHED
+from vae_cli.runs.record import read
 
 log = logging.getLogger("vae_cli")
 
@@ -28,7 +29,7 @@ def compare(settings: CompareConfig) -> Table:
     Raises UserError before anything is written."""
     started = time.perf_counter()
     folders = run_folders(settings.folders)
-    members = [read(folder, name) for folder, name in zip(folders, names(folders), strict=True)]
+    members = [read(folder, name) for folder, name in zip(folders, relative_names(folders), strict=True)]
     table = tabulate(members, settings.value, settings.best, settings.x, settings.y)
     out = _out(settings)
     out.parent.mkdir(parents=True, exist_ok=True)

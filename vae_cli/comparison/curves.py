@@ -15,7 +15,7 @@ from vae_cli.runs.metrics_log import curve
 def curves(table: Table, path: Path) -> str | None:
     """Write the picture and return its caption; None where no member has logged an elbo."""
     best = table.pairs[:MOST_MEMBERS]
-    found = [(row, member, *curve(member.folder / "metrics.jsonl")) for row, member in best]
+    found = [(row, member, *curve(member.folder.metrics_file)) for row, member in best]
     found = [each for each in found if each[3]]
     if not found:
         return None

@@ -28,7 +28,7 @@ def samples(table: Table, path: Path) -> str | None:
     from matplotlib import get_data_path
     from PIL import Image, ImageDraw, ImageFont
 
-    read = [(row, member, _tile(member.folder / "figures/samples.png")) for row, member in table.pairs[:MOST_MEMBERS]]  # fmt: skip
+    read = [(row, member, _tile(member.folder.figure("samples"))) for row, member in table.pairs[:MOST_MEMBERS]]  # fmt: skip
     found = [(row, member, tile) for row, member, tile in read if tile is not None]
     if not found:
         return None

@@ -9,7 +9,8 @@ from vae_cli.comparison.axes import choose_axes
 from vae_cli.errors import UserError, did_you_mean
 from vae_cli.metrics.registry import NATS, SPLITS, direction, headlines, metric
 from vae_cli.runs.differing import differing, distinct, setting_text
-from vae_cli.runs.record import FINISHED, RunRecord
+from vae_cli.runs.folder import FINISHED
+from vae_cli.runs.record import RunRecord
 
 NAMED = 5  # unfinished members in an error message
 

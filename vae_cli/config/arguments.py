@@ -1,12 +1,10 @@
 """The words of the command line before Hydra reads them."""
 
 import json
-import os
 import re
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from vae_cli.errors import UserError, did_you_mean
+from vae_cli.errors import did_you_mean
 
 PATHS = ("run", "anomaly", "data.root", "data.path")  # keys whose value is a path
 HYDRAS = (
@@ -90,38 +88,3 @@ def quoted(text: str) -> str:
     """In Hydra's quotes: backslashes count only before a quote, at the end and before `${`."""
     text = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
     return '"' + re.sub(r'(\\*)("|$)', lambda m: m[1] * 2 + (r"\"" if m[2] else ""), text) + '"'
-
-
-def run_folders(folders: Iterable[str]) -> list[Path]:
-    """Every run in or under `folders`, each once, sorted within a folder. A run has .hydra/config.yaml, or had begun
-    to get one; nothing within it is looked at. Raises UserError for a folder that is missing or without a run."""
-    found: dict[Path, None] = {}
-    for name in folders:
-        folder = Path(name).expanduser()
-        if not folder.is_dir():
-            raise UserError(f"there is no folder {folder}")
-        runs = [Path(os.path.abspath(run)) for run in _runs(folder)]  # noqa: PTH100, links stay as they are
-        if not runs:
-            raise UserError(f"{folder} has no run in it: no folder with a .hydra/config.yaml")
-        found |= dict.fromkeys(runs)
-    return list(found)
-
-
-def _runs(folder: Path) -> Iterator[Path]:
-    try:
-        with os.scandir(folder) as entries:
-            inside = {entry.name for entry in entries if entry.is_dir(follow_symlinks=False)}
-    except PermissionError:
-        return
-    if ".hydra" in inside:
-        yield folder
-        return
-    for name in sorted(inside):
-        if not name.startswith("."):
-            yield from _runs(folder / name)
-
-
-def names(runs: list[Path]) -> list[str]:
-    """Each run relative to the folder that holds them all."""
-    common = os.path.commonpath([run.parent for run in runs])
-    return [str(run.relative_to(common)) for run in runs]

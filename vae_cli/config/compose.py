@@ -148,11 +148,11 @@ def _serving(latent: type[LatentConfig]) -> list[str]:
     return [name for name, option in options.items() if models[option["_target_"]].serves(latent)]
 
 
-def saved_config(folder: Path) -> DictConfig:
-    """The configuration of a run folder."""
-    file = folder / ".hydra/config.yaml"
+def saved_config(file: Path) -> DictConfig:
+    """The configuration of a run folder, whose `RunFolder.config_file` is `file`."""
     if not file.exists():
-        raise UserError(f"{folder} is no run folder: it has no .hydra/config.yaml")
+        folder = file.parents[1]
+        raise UserError(f"{folder} is no run folder: it has no {file.relative_to(folder)}")
     try:
         cfg = OmegaConf.load(file)
     except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:

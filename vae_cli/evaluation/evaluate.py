@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from omegaconf import OmegaConf
 from tqdm import tqdm
 
 from vae_cli.config.schema.commands import EvalConfig
@@ -21,7 +20,8 @@ from vae_cli.evaluation.tensorboard import write_tensorboard
 from vae_cli.metrics.registry import metric
 from vae_cli.reporting.html import number
 from vae_cli.reporting.table import aligned
-from vae_cli.runs import checkpoint
+from vae_cli.runs.files import write_json
+from vae_cli.runs.folder import EvaluationFolder
 from vae_cli.version import versions
 
 log = logging.getLogger("vae_cli")
@@ -38,22 +38,22 @@ def evaluate(settings: EvalConfig, arguments: list[str]) -> Summary:
     of = study(settings)
     for notice in of.notices:
         log.warning("%s", notice)
-    with tempfile.TemporaryDirectory(prefix=".evaluation-", dir=of.folder) as name:
-        partial, evaluation = Path(name) / "evaluation", of.folder / "evaluation"
+    with tempfile.TemporaryDirectory(prefix=".evaluation-", dir=of.folder.path) as name:
+        partial, evaluation = Path(name) / "evaluation", of.folder.evaluation.path
         partial.mkdir()
         metrics, view = measured(of)
         for picture in tqdm(of.pictures, desc="pictures", unit="picture", disable=None, leave=False):
             PICTURES[picture].draw(view, partial / f"{picture}.png")
         _save_samples(of, partial / "samples.npz")
         summary = _summary(of, metrics, view) | {"seconds": time.perf_counter() - started}
-        checkpoint.write_json(partial / "summary.json", summary)
+        write_json(EvaluationFolder(partial).summary_file, summary)
         pictures = {
             picture: (partial / f"{picture}.png", PICTURES[picture].caption) for picture in of.pictures
         }
-        html = page(summary, of.trained.config, _overrides(of.folder), arguments, pictures)
-        (partial / "report.html").write_text(html, encoding="utf-8")
+        html = page(summary, of.trained.config, of.folder.overrides(), arguments, pictures)
+        EvaluationFolder(partial).report.write_text(html, encoding="utf-8")
         files = [file for file, _ in pictures.values()]
-        write_tensorboard(of.folder, of.trained.step, metrics, view, files)
+        write_tensorboard(of.folder.path, of.trained.step, metrics, view, files)
         if evaluation.exists():
             evaluation.rename(Path(name) / "earlier")
         partial.rename(evaluation)
@@ -89,11 +89,6 @@ def _summary(of: Study, metrics: Measurements, view: View) -> Summary:
     }
 
 
-def _overrides(folder: Path) -> list[str]:
-    file = folder / ".hydra/overrides.yaml"
-    return [str(override) for override in OmegaConf.load(file)] if file.exists() else []
-
-
 def _print(of: Study, metrics: Measurements) -> None:
     images = f"{len(of.subject.data.test.images):,} test images"
     log.info("")
@@ -104,7 +99,7 @@ def _print(of: Study, metrics: Measurements) -> None:
     ]
     for line in aligned(rows, "<><<<"):
         log.info("%s", line)
-    log.info("  %s", of.folder / "evaluation/report.html")
+    log.info("  %s", of.folder.evaluation.report)
 
 
 def _error(measured: Measurement) -> str:

@@ -1,6 +1,5 @@
 """One evaluation up to its figures: read the run, refuse what cannot be done, measure."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from vae_cli.evaluation.measurements import Measurements
 from vae_cli.evaluation.trained import Trained
 from vae_cli.metrics.likelihood import ENUMERABLE_UNITS, posterior
 from vae_cli.runs import metrics_log
+from vae_cli.runs.folder import FINISHED, RunFolder
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Study:
     """What `vae-eval` was asked for, of a run that can give it."""
 
     settings: EvalConfig
-    folder: Path
+    folder: RunFolder
     trained: Trained
     checkpoint: str
     status: str
@@ -38,7 +38,7 @@ class Study:
 
 def study(settings: EvalConfig) -> Study:
     """Read the run and its data. Raises UserError for all that can be refused; nothing has been written then."""
-    folder = Path(settings.run).expanduser()
+    folder = RunFolder(Path(settings.run).expanduser())
     model, checkpoint, status, notices = _model(folder, settings)
     config = _data_config(settings, model)
     data = _limited(load_data(config), settings)
@@ -81,7 +81,7 @@ def study(settings: EvalConfig) -> Study:
     subject = Subject(
         model.vae,
         data.to(device, "auto"),
-        metrics_log.read(folder / "metrics.jsonl"),
+        metrics_log.read(folder.metrics_file),
         [(a, b) for a, b in settings.interpolate],
         settings.anomaly,
     )
@@ -89,23 +89,15 @@ def study(settings: EvalConfig) -> Study:
     return Study(settings, folder, model, checkpoint, status, notices, subject, other, exact, probe, pictures)
 
 
-def _model(folder: Path, settings: EvalConfig) -> tuple[Trained, str, str, list[str]]:
+def _model(folder: RunFolder, settings: EvalConfig) -> tuple[Trained, str, str, list[str]]:
     """The model, its checkpoint's name, the run's status, and notices where they are not what one expects."""
-    summary = folder / "summary.json"
-    try:
-        status = json.loads(summary.read_text())["status"] if summary.exists() else "unfinished"
-    except (ValueError, KeyError, TypeError):
-        status = "unreadable"
+    status = folder.status()
     name, notices = settings.checkpoint, []
-    if (
-        name == "best"
-        and not (folder / "checkpoints/best.pt").exists()
-        and (folder / "checkpoints/last.pt").exists()
-    ):
+    if name == "best" and not folder.best.exists() and folder.last.exists():
         name = "last"
         notices.append("the run has no best checkpoint yet: this is its last one")
-    model = trained.load(folder, name, settings.device, settings.external_targets)
-    if status != "finished":
+    model = trained.load(folder.path, name, settings.device, settings.external_targets)
+    if status != FINISHED:
         notices.append(f"the run is {status}: this is its {name} checkpoint, of step {model.step:,}")
     return model, name, status, notices
 

@@ -9,7 +9,6 @@ import torch
 from torch import Generator, Tensor
 
 from vae_cli.build import build_model
-from vae_cli.config.compose import accept, saved_config
 from vae_cli.config.schema.run import RunConfig
 from vae_cli.engine.devices import choose_device
 from vae_cli.errors import UserError
@@ -17,6 +16,7 @@ from vae_cli.metrics.likelihood import importance_bounds
 from vae_cli.models.latents import Posterior
 from vae_cli.models.vae import VAE
 from vae_cli.runs import checkpoint as checkpoints
+from vae_cli.runs.folder import RunFolder
 
 Images = Tensor | np.ndarray
 
@@ -100,9 +100,10 @@ def load(
     Executes nothing that the folder holds: tensors are read with weights_only=True, and the configuration may name
     parts of vae_cli alone unless `external_targets` is true, which runs code that the folder names. Raises UserError for a folder that is no run, has no checkpoint, or a corrupt one.
     """
-    folder = Path(run_folder).expanduser()
-    config = accept(saved_config(folder), external_targets)
-    saved = checkpoints.load(folder / f"checkpoints/{checkpoint}.pt", config.plain())
+    folder = RunFolder(Path(run_folder).expanduser())
+    file = folder.checkpoint(checkpoint)
+    config = folder.config(external_targets)
+    saved = checkpoints.load(file, config.plain())
     channels, height, width = saved["data"]["shape"]
     shape = (channels, height, width)
     where = choose_device(device)
@@ -111,7 +112,7 @@ def load(
         vae.load_state_dict(saved["model"])
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{folder}/checkpoints/{checkpoint}.pt does not fit its model: {reason}") from error
+        raise UserError(f"{file} does not fit its model: {reason}") from error
     dtype = torch.float64 if config.precision == "float64" else torch.float32
     vae = vae.to(where, dtype).eval().requires_grad_(False)
     return Trained(vae, shape, saved["data"]["scale"], saved["step"], config)

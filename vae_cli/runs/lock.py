@@ -1,49 +1,43 @@
-"""Whose folder this is: one process at a time, one configuration for good. Needs no torch."""
+"""Locks a folder for one process, on this host or another. Needs no torch."""
 
 import fcntl
-import json
 import logging
 import os
 import platform
 import re
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
-
-from vae_cli.config.compose import plain, saved_config
-from vae_cli.config.diff import differences
-from vae_cli.errors import RunLocked, RunRefused
-from vae_cli.runs.checkpoint import write_atomically
+from vae_cli.errors import RunLocked
 
 log = logging.getLogger("vae_cli")
 
-HEARTBEAT = 30.0  # seconds between two signs of life of a lock's owner
-REFUSED = ".refused"  # in a run folder: why the last call left it as it was
-STALE = 180.0  # seconds without one after which a lock from another host is that of a dead process
+HEARTBEAT = 30.0  # seconds between two updates of the lock file's time by the process that holds it
+STALE = 180.0  # seconds without an update after which another host's lock belongs to a dead process
 
-Summary = dict[str, Any]
+
+def lock_file(folder: Path) -> Path:
+    return folder / ".lock"
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold `folder/.lock`. Raises RunLocked where another process, here or on another host, writes the folder.
+    """Hold the lock of `folder`, which is made if it is missing.
 
-    The kernel frees the lock of a process that dies. Not every shared file system tells other hosts of it, so the
-    file says who holds it, and its time of change is refreshed every HEARTBEAT seconds.
+    Raises RunLocked where another process, here or on another host, holds it. The kernel frees the lock of a process that
+    dies. Some shared file systems do not pass the lock on to other hosts, so the file also says which process holds it,
+    and the process updates the file's time every HEARTBEAT seconds.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / ".lock"
+    path = lock_file(folder)
     with path.open("a+") as file:
         _take(file.fileno(), path)
         path.write_text(f"pid {os.getpid()} on {platform.node()}")
-        (folder / REFUSED).unlink(missing_ok=True)
         ended = threading.Event()
-        threading.Thread(target=_beat, args=(path, ended), daemon=True).start()
+        threading.Thread(target=_update_time, args=(path, ended), daemon=True).start()
         try:
             yield
         finally:
@@ -53,93 +47,62 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def owner(folder: Path) -> str | None:
-    """ "pid N on HOST": who writes the folder, or died while doing so."""
-    lock = folder / ".lock"
-    return (lock.read_text() if lock.exists() else "") or None
+    """ "pid N on HOST": the process that holds the lock, or that died while it held it."""
+    path = lock_file(folder)
+    return (path.read_text() if path.exists() else "") or None
 
 
-def pid_here(folder: Path) -> int | None:
-    """The owner, where it is a process of this host."""
+def owner_on_this_host(folder: Path) -> int | None:
+    """The process id of the owner, where it is a process of this host."""
     found = re.fullmatch(rf"pid (\d+) on {re.escape(platform.node())}", owner(folder) or "")
     return int(found[1]) if found else None
 
 
 def is_held(folder: Path) -> bool:
-    """Whether somebody writes the folder, as far as this host can tell."""
-    return owner(folder) is not None and ((pid := pid_here(folder)) is None or Path(f"/proc/{pid}").exists())
-
-
-def refuse(folder: Path, reason: RunRefused) -> None:
-    """Let a sweep's end know of a member that the call leaves as it is: by a note, or, where another process writes the
-    folder, by a sign of that one's life."""
-    if isinstance(reason, RunLocked):
-        os.utime(folder / ".lock")
-    else:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / REFUSED).write_text(str(reason))
+    """Whether a process holds the lock, as far as this host can tell: another host's owner counts as alive."""
+    if owner(folder) is None:
+        return False
+    pid = owner_on_this_host(folder)
+    return pid is None or Path(f"/proc/{pid}").exists()
 
 
 def _take(file: int, path: Path) -> None:
-    alone = True
+    """Take the kernel's lock, and check what the file says of an owner on another host."""
+    kernel_locks = True
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise _occupied(path) from None
-    except OSError:  # a file system without such locks
-        alone = False
-    if (held_by := owner(path.parent)) is None:
+        raise _held_error(path) from None
+    except OSError:  # the file system has no such locks
+        kernel_locks = False
+    held_by = owner(path.parent)
+    if held_by is None:
         return
-    if pid_here(path.parent):
-        if not alone and is_held(path.parent):
-            raise _occupied(path)
-    elif time.time() - (seen := path.stat().st_mtime) < STALE:
-        log.info("%s is locked by %s; waiting %.0f s for a sign of its life", path.parent, held_by, STALE)
-        end = time.monotonic() + STALE
-        while time.monotonic() < end:
-            time.sleep(min(1.0, STALE / 10))
-            if path.stat().st_mtime != seen:
-                raise _occupied(path)
+    if owner_on_this_host(path.parent):
+        if not kernel_locks and is_held(path.parent):
+            raise _held_error(path)
+    elif time.time() - path.stat().st_mtime < STALE:
+        _wait_for_an_update(path, held_by)
 
 
-def _occupied(path: Path) -> RunLocked:
+def _wait_for_an_update(path: Path, held_by: str) -> None:
+    """Raise RunLocked if the owner on another host updates the file's time within STALE seconds."""
+    seen = path.stat().st_mtime
+    log.info(
+        "%s is locked by %s; waiting %.0f s to see whether that process is alive", path.parent, held_by, STALE
+    )
+    end = time.monotonic() + STALE
+    while time.monotonic() < end:
+        time.sleep(min(1.0, STALE / 10))
+        if path.stat().st_mtime != seen:
+            raise _held_error(path)
+
+
+def _held_error(path: Path) -> RunLocked:
     return RunLocked(f"{path.parent} is being written by another process ({path.read_text().strip()})")
 
 
-def _beat(path: Path, ended: threading.Event) -> None:
+def _update_time(path: Path, ended: threading.Event) -> None:
     while not ended.wait(HEARTBEAT):
         with suppress(OSError):
             os.utime(path)
-
-
-def is_trained(folder: Path) -> bool:
-    return any((folder / "checkpoints").glob("*.pt"))
-
-
-def refuse_another(folder: Path, cfg: DictConfig) -> None:
-    """Raise RunRefused where `folder` holds what another configuration has trained."""
-    if is_trained(folder) and (found := differences(plain(saved_config(folder)), plain(cfg))):
-        raise RunRefused(f"{folder} holds a run of another configuration: {'; '.join(found)}")
-
-
-def record(folder: Path, cfg: DictConfig, hydra_cfg: Any, overrides: Sequence[str]) -> None:
-    """Write .hydra/: Hydra itself would do so before anything could be refused."""
-    (folder / ".hydra").mkdir(exist_ok=True)
-    parts = {
-        "config": cfg,
-        "hydra": {"hydra": hydra_cfg},
-        "overrides": OmegaConf.create(list(overrides)),
-    }
-    for name, part in parts.items():
-        write_atomically(folder / f".hydra/{name}.yaml", OmegaConf.to_yaml(part).encode())
-
-
-def finished(folder: Path, epochs: int) -> Summary | None:
-    """The summary of a run that has nothing left to do for `epochs`."""
-    try:
-        summary: Summary = json.loads((folder / "summary.json").read_text())
-    except (OSError, ValueError):
-        return None
-    done = summary.get("status") == "finished" and (
-        summary["epochs"] >= epochs or summary.get("stopped_early", False)
-    )
-    return summary if done else None

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from vae_cli.runs.checkpoint import to_json, write_atomically
+from vae_cli.runs.files import to_json, write_atomically
 
 TAIL = 8192  # bytes at the end of the file that `latest` reads
 

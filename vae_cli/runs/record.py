@@ -14,11 +14,10 @@ import yaml
 
 from vae_cli.config.diff import flatten
 from vae_cli.config.saved import upgraded
+from vae_cli.runs.files import read_json_object, read_yaml
+from vae_cli.runs.folder import UNFINISHED, RunFolder
 from vae_cli.runs.metrics_log import finite_number
 
-FINISHED = "finished"
-UNFINISHED = "unfinished"
-PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 REFERENCE = re.compile(r"\$\{([\w.]+)\}")  # as in estimator.temperature: ${latent.temperature}
 BYPRODUCTS = ("_standard_error", "_samples")  # they describe how a metric was measured
 
@@ -26,7 +25,7 @@ BYPRODUCTS = ("_standard_error", "_samples")  # they describe how a metric was m
 class RunRecord(NamedTuple):
     """One run folder. `config` is flat and as it was saved, references included."""
 
-    folder: Path
+    folder: RunFolder
     name: str
     status: str  # of summary.json, "unfinished" without one, or why the folder cannot be read
     config: dict[str, Any]
@@ -37,8 +36,8 @@ class RunRecord(NamedTuple):
     @property
     def report(self) -> Path:
         """The page that vae-eval wrote, or the folder where there is none."""
-        page = self.folder / "evaluation/report.html"
-        return page if page.exists() else self.folder
+        page = self.folder.evaluation.report
+        return page if page.exists() else self.folder.path
 
     def has(self, column: str) -> bool:
         return self._key(column) in self.config
@@ -64,34 +63,26 @@ def is_reference(value: Any) -> bool:
     return isinstance(value, str) and REFERENCE.fullmatch(value) is not None
 
 
-def read(folder: Path, name: str) -> RunRecord:
+def read(folder: RunFolder, name: str) -> RunRecord:
     """Never raises because of the folder's content: `status` says what is wrong with it."""
     config, status, metrics, entropy, failure = {}, UNFINISHED, {}, None, None
     try:
-        config = _config(folder / ".hydra/config.yaml")
-        if (file := folder / "summary.json").exists():
-            summary = _object(file)
+        config = _config(folder.config_file)
+        if (summary := folder.read_summary()) is not None:
             status, failure = str(summary.get("status")), summary.get("error")
             entropy = finite_number((summary.get("data") or {}).get("entropy"))
             metrics = dict(_trained(summary))
-        if (file := folder / "evaluation/summary.json").exists():
-            metrics |= dict(_evaluated(_object(file)))
+        if (file := folder.evaluation.summary_file).exists():
+            metrics |= dict(_evaluated(read_json_object(file)))
     except (OSError, ValueError, AttributeError, yaml.YAMLError) as error:
         status = f"unreadable: {_reason(error)}"
     return RunRecord(folder, name, status, config, metrics, entropy, failure)
 
 
 def _config(file: Path) -> dict[str, Any]:
-    if not isinstance(config := yaml.load(file.read_bytes(), PARSER), Mapping) or "seed" not in config:
+    if not isinstance(config := read_yaml(file), Mapping) or "seed" not in config:
         raise ValueError(f"{file.name} is no configuration of vae-train")
     return flatten(upgraded({str(key): value for key, value in config.items() if key != "hydra"}))
-
-
-def _object(file: Path) -> dict[str, Any]:
-    value = json.loads(file.read_bytes())
-    if not isinstance(value, dict):
-        raise ValueError(f"{file.parent.name}/{file.name} is no JSON object")
-    return value
 
 
 def _trained(summary: Mapping[str, Any]) -> Iterator[tuple[str, float]]:

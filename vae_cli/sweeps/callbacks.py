@@ -16,6 +16,7 @@ from vae_cli.config.failures import EXTRAS, needs_an_extra
 from vae_cli.config.schema.sweeps import PackedLauncherConfig
 from vae_cli.errors import UserError
 from vae_cli.sweeps import resources
+from vae_cli.sweeps.folder import SweepFolder
 from vae_cli.sweeps.monitor import MONITORS, Monitor
 from vae_cli.sweeps.search import is_search, prepare
 
@@ -35,7 +36,7 @@ class BeforeRun(Callback):
         launcher = config.hydra.runtime.choices.get("hydra/launcher")
         address = config.hydra.launcher.get("ray", {}).get("init", {}).get("address")
         local = launcher in ON_THIS_MACHINE and address in (None, "local")
-        MONITORS.append(Monitor(Path(config.hydra.sweep.dir), _expected(config), local))
+        MONITORS.append(Monitor(SweepFolder(Path(config.hydra.sweep.dir)), _expected(config), local))
         MONITORS[-1].start()
 
     def _check(self, config: DictConfig, more: Callable[[DictConfig], object]) -> None:

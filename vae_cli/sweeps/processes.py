@@ -7,17 +7,16 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TypeVar
 
 from tqdm import tqdm
 
-from vae_cli.runs.checkpoint import write_json
+from vae_cli.runs.folder import RunFolder
 
 T = TypeVar("T")
 
 
-def apart(work: Callable[[], T], folder: Path) -> T | None:
+def apart(work: Callable[[], T], folder: RunFolder) -> T | None:
     """What `work` returns from a fork of this process; None where that was killed, and summary.json says so. joblib and
     submitit_local give up the whole sweep when one worker dies, say for its memory: this way the worker lives, and with
     it, in joblib's, the torch that it has imported."""
@@ -28,7 +27,7 @@ def apart(work: Callable[[], T], folder: Path) -> T | None:
         signal.signal(signal.SIGINT, before)
     if status < 0:
         error = f"its process was killed by {signal.Signals(-status).name}; the same command goes on with it"
-        write_json(folder / "summary.json", {"status": "interrupted", "error": error})
+        folder.write_summary({"status": "interrupted", "error": error})
     return answer
 
 

@@ -7,12 +7,13 @@ from pathlib import Path
 from vae_cli.reporting.table import aligned
 from vae_cli.runs import record
 from vae_cli.runs.differing import differing, distinct, setting_text
-from vae_cli.runs.record import FINISHED, RunRecord
+from vae_cli.runs.folder import FINISHED, RunFolder
+from vae_cli.runs.record import RunRecord
 
 METRICS = ("test.elbo", "test.nll", "seconds")
 
 
-def earlier_failure(folder: Path) -> str | None:
+def earlier_failure(folder: RunFolder) -> str | None:
     """What a member's summary.json says of an earlier attempt that failed or diverged."""
     member = record.read(folder, folder.name)
     return f"{member.status}: {member.error}" if member.status in ("failed", "diverged") else None

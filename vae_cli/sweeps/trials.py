@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
-
 from vae_cli.config.schema.keys import call_keys
 from vae_cli.runs.differing import setting_text
-from vae_cli.runs.record import PARSER
+from vae_cli.runs.folder import RunFolder
+from vae_cli.sweeps.folder import SweepFolder
 from vae_cli.sweeps.summary import earlier_failure
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 AGAIN = "again"  # in a trial's system attributes: the number of the trial whose parameters it repeats
 
-Folders = Mapping[frozenset[str], Path]  # members by their overrides
+Folders = Mapping[frozenset[str], RunFolder]  # members by their overrides
 
 
 def has_begun(study: "Study", sweep: Path) -> bool:
@@ -74,19 +73,19 @@ def show(study: "Study", sweep: Path, figures: list[str], n_trials: int) -> bool
         values = " ".join(f"{value:10.2f}" for value in trial.values)
         settings = "  ".join(f"{key}={setting_text(value)}" for key, value in trial.params.items())
         folder = _member(trial, folders)
-        print(f"  {values}  {settings}" + (f"  {os.path.relpath(folder)}" if folder else ""))
+        print(f"  {values}  {settings}" + (f"  {os.path.relpath(folder.path)}" if folder else ""))
     return True
 
 
 def _members(sweep: Path) -> Folders:
     found = {}
-    for file in sweep.glob("*/.hydra/overrides.yaml"):
-        overrides = yaml.load(file.read_bytes(), PARSER) or []
-        found[frozenset(filter(_tells, overrides))] = file.parent.parent
+    for folder in SweepFolder(sweep).members():
+        if folder.overrides_file.exists():
+            found[frozenset(filter(_tells, folder.overrides()))] = folder
     return found
 
 
-def _member(trial: "FrozenTrial", folders: Folders) -> Path | None:
+def _member(trial: "FrozenTrial", folders: Folders) -> RunFolder | None:
     """The sweeper keeps the keys that it did not search over as the trial's attributes."""
     overrides = [f"{key}={value}" for key, value in {**trial.params, **trial.user_attrs}.items()]
     return folders.get(frozenset(filter(_tells, overrides)))

@@ -10,6 +10,7 @@ from vae_cli.data.support import CROSS_ENTROPY, is_binary
 from vae_cli.engine.state import Experiment
 from vae_cli.reporting import plots, previews
 from vae_cli.reporting.table import aligned
+from vae_cli.runs.folder import RunFolder
 
 log = logging.getLogger("vae_cli")
 
@@ -17,18 +18,18 @@ SAMPLE_SIDE = 20  # samples.png is 20 × 20
 
 
 def draw(parts: Experiment, folder: Path) -> None:
-    figures = folder / "figures"
-    figures.mkdir(exist_ok=True)
+    run = RunFolder(folder)
+    run.figures.mkdir(exist_ok=True)
     data, model, config = parts.data, parts.model, parts.config
     what = f"{config.data.name}, {config.latent.name} code of {model.latent.code_size}"
     origin = "the prior" if model.latent.has_density else "a Gaussian fitted to the test codes"
     samples = previews.prior_samples(model, data, SAMPLE_SIDE**2)
     title = f"{SAMPLE_SIDE} × {SAMPLE_SIDE} decoded codes from {origin}: {what}"
-    plots.save(figures / "samples.png", plots.grid(samples, data.shape, SAMPLE_SIDE, magnify=2), title)
+    plots.save(run.figure("samples"), plots.grid(samples, data.shape, SAMPLE_SIDE, magnify=2), title)
     images = previews.observed_and_reconstructed(model, data)
     rows = plots.grid(images, data.shape, len(images) // 2, magnify=3)
     title = f"test images and their reconstructions: {what}"
-    plots.save(figures / "reconstructions.png", rows, title, ("observation", "reconstruction"))
+    plots.save(run.figure("reconstructions"), rows, title, ("observation", "reconstruction"))
 
 
 def announce(parts: Experiment, runtime: str, folder: Path, step: int) -> None:
@@ -74,8 +75,9 @@ def report(summary: dict[str, Any], folder: Path) -> None:
     log.info("test, at the best validation elbo (step %d)", summary["best_step"])
     for line in aligned(_test_rows(summary), "<><"):
         log.info("%s", line)
-    for file in ("figures/samples.png", "figures/reconstructions.png", "summary.json"):
-        log.info("  %s", folder / file)
+    run = RunFolder(folder)
+    for file in (run.figure("samples"), run.figure("reconstructions"), run.summary_file):
+        log.info("  %s", file)
     log.info("  curves: tensorboard --logdir %s", folder)
     log.info("  more:   vae-eval run=%s", folder)
 

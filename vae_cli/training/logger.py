@@ -13,6 +13,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from vae_cli.config.diff import compares, flatten
 from vae_cli.metrics.registry import METRICS
+from vae_cli.runs.folder import RunFolder
 from vae_cli.runs.metrics_log import MetricsLog
 
 log = logging.getLogger("vae_cli")
@@ -30,7 +31,7 @@ class Journal:
         from torch.utils.tensorboard import SummaryWriter  # here: whoever only reads figures need not wait
 
         self.writer: Any = SummaryWriter(str(folder), purge_step=step + 1 if step else 0)
-        self.metrics = MetricsLog(folder / "metrics.jsonl", step)
+        self.metrics = MetricsLog(RunFolder(folder).metrics_file, step)
         self.stack = ExitStack()
         visible = progress and sys.stderr.isatty()
         self.bar = tqdm(total=total_steps, initial=step, unit="step", disable=not visible, dynamic_ncols=True)

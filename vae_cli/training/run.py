@@ -21,6 +21,7 @@ from vae_cli.errors import Diverged, Interrupted
 from vae_cli.metrics import bound as evaluate
 from vae_cli.metrics import likelihood as marginal
 from vae_cli.runs import checkpoint
+from vae_cli.runs.folder import RunFolder
 from vae_cli.training.console import announce, draw, report
 from vae_cli.training.interrupts import Signals
 from vae_cli.training.logger import Journal
@@ -46,7 +47,7 @@ def steps(config: RunConfig, folder: Path, progress: bool, shared: Shared | None
     """The same run, which asks for its steps. `shared` with other runs of this process."""
     with nullcontext(shared.signals) if shared else Signals() as signals:
         build = partial(built, loaded=shared.data if shared else {})
-        last = folder / "checkpoints/last.pt"
+        last = RunFolder(folder).last
         saved = checkpoint.load(last, config.plain()) if last.exists() else None
         experiment = build(config) if saved else None  # what fails here leaves an earlier summary as it is
         started = time.time()
@@ -64,7 +65,7 @@ def steps(config: RunConfig, folder: Path, progress: bool, shared: Shared | None
             summary |= {"status": "interrupted"}
             raise Interrupted(resume_hint(folder)) from None
         except Diverged as error:
-            best = folder / "checkpoints/best.pt"
+            best = RunFolder(folder).best
             kept = (
                 f"the last good checkpoint is {best}" if best.exists() else "there was no good checkpoint yet"
             )
@@ -113,7 +114,7 @@ def train_and_test(
 
 def test(parts: Experiment, folder: Path, journal: Journal, step: int, epoch: float) -> Summary:
     """Load the best checkpoint into the model and evaluate it on the validation and test images."""
-    best = checkpoint.load(folder / "checkpoints/best.pt")
+    best = checkpoint.load(RunFolder(folder).best)
     parts.model.load_state_dict(best["model"])
     data, settings = parts.data, parts.settings
     result: Summary = {"best_step": best["step"], "validation": None}
@@ -139,12 +140,12 @@ def test(parts: Experiment, folder: Path, journal: Journal, step: int, epoch: fl
 def write_summary(folder: Path, summary: Summary) -> None:
     """Last and atomic. A disk that is full must not hide the error that is under way."""
     try:
-        checkpoint.write_json(folder / "summary.json", summary)
+        RunFolder(folder).write_summary(summary)
     except OSError as error:
         log.error("summary.json could not be written: %s", error)
 
 
 def resume_hint(folder: Path) -> str:
-    if (folder / "checkpoints/last.pt").exists():
+    if RunFolder(folder).last.exists():
         return f"interrupted; go on with: vae-train {shlex.quote(f'resume={folder}')}"
     return "interrupted before the first checkpoint; nothing to resume"

@@ -17,6 +17,7 @@ from vae_cli.metrics import bound, gradients
 from vae_cli.metrics.registry import direction
 from vae_cli.reporting import plots, previews
 from vae_cli.runs import checkpoint
+from vae_cli.runs.folder import RunFolder
 from vae_cli.training.logger import Journal
 from vae_cli.training.steps import Asking
 
@@ -69,7 +70,7 @@ class Trainer:
                     if wish == "end":
                         return "interrupted"
         self.save("last")
-        validated = len(self.parts.data.validation.images) and (self.folder / "checkpoints/best.pt").exists()
+        validated = len(self.parts.data.validation.images) and RunFolder(self.folder).best.exists()
         if not validated:
             self.save("best")  # the last state is the best known
         return "finished"
@@ -186,6 +187,6 @@ class Trainer:
         state = self.state.state_dict()
         if name == "best":  # to be evaluated, not gone on with; the optimizer is two thirds of the bytes
             del state["optimizer"]
-        checkpoint.save(self.folder / f"checkpoints/{name}.pt", state, self.parts.config.plain())
+        checkpoint.save(RunFolder(self.folder).checkpoint(name), state, self.parts.config.plain())
         if name == "last":
             self.checkpointed = time.perf_counter()

@@ -33,12 +33,13 @@ class PackedLauncher(Launcher):
 
     def _composed(self, number: int, overrides: Sequence[str]) -> JobReturn:
         """A job that has done nothing yet but to become a Member."""
+        from vae_cli.runs.folder import RunFolder
         from vae_cli.sweeps.packed.scheduler import Member
 
         config = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
         with open_dict(config):
             config.hydra.job.id = config.hydra.job.num = number
         return run_job(
-            lambda cfg: Member(cfg, HydraConfig.instance().cfg, Path(HydraConfig.get().runtime.output_dir)),
+            lambda cfg: Member(cfg, HydraConfig.instance().cfg, RunFolder(Path(HydraConfig.get().runtime.output_dir))),
             config, "hydra.sweep.dir", "hydra.sweep.subdir", self.hydra_context, configure_logging=False,
         )  # fmt: skip

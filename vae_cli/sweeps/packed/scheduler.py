@@ -7,7 +7,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -16,9 +15,9 @@ from omegaconf import DictConfig
 from vae_cli.config.compose import accept
 from vae_cli.config.diff import pack_signature
 from vae_cli.errors import Interrupted, UserError
-from vae_cli.runs import lock
+from vae_cli.runs.folder import RunFolder
+from vae_cli.sweeps.folder import sweep_of
 from vae_cli.sweeps.job import Told, contained, dated
-from vae_cli.sweeps.monitor import halted
 from vae_cli.training.interrupts import Signals
 from vae_cli.training.steps import Asking, Shared
 
@@ -33,7 +32,7 @@ class Member:
 
     cfg: DictConfig
     hydra: Any  # what HydraConfig holds for it
-    folder: Path
+    folder: RunFolder
     told: Told = None
     steps: Asking[Told] | None = None
     wish: "Steps | None" = None  # what it waits for; None before its start and after its end
@@ -42,7 +41,7 @@ class Member:
     log: logging.FileHandler | None = field(default=None, repr=False)
 
     def start(self, shared: Shared) -> None:
-        self.log = dated(self.folder / "train.log")
+        self.log = dated(self.folder.log_file)
         self.steps = contained(self.cfg, self.folder, shared)
         self.go_on()
 
@@ -76,16 +75,12 @@ def groups(members: Sequence[Member]) -> list[list[Member]]:
     """Those that can share a program, in the order of the first of each. Whoever has finished or has a configuration
     that is refused is alone; and whoever shares a folder with another, as two equal trials of a search, follows it."""
     found: dict[object, list[Member]] = defaultdict(list)
-    times: Counter[Path] = Counter()
+    times: Counter[RunFolder] = Counter()
     for member in members:
         times[member.folder] += 1
         alone = f"member {id(member)}"
         try:
-            kind = (
-                alone
-                if lock.finished(member.folder, member.cfg.epochs)
-                else pack_signature(accept(member.cfg))
-            )
+            kind = alone if member.folder.finished(member.cfg.epochs) else pack_signature(accept(member.cfg))
         except UserError:
             kind = alone
         found[kind, times[member.folder]].append(member)
@@ -103,7 +98,7 @@ def _train(members: list[Member], shared: Shared, max_members: int | None) -> li
         left = _start(started, members, shared, max_members)
         lanes, count = _lanes(started), 0
         while running := [member for member in started if member.wish]:
-            if len(running) != count and halted(members[0].folder.parent):  # by fail_fast
+            if len(running) != count and sweep_of(members[0].folder).stop_reason():  # by fail_fast
                 shared.signals.wish = "end"  # the others save themselves
             count = len(running)
             for lane in lanes:

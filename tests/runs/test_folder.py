@@ -1,0 +1,91 @@
+"""A run folder belongs to one configuration, and says how its run ended."""
+
+import json
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from vae_cli.errors import RunLocked, RunRefused, UserError
+from vae_cli.runs.folder import RunFolder
+
+CONFIG = {"epochs": 3, "seed": 0, "latent": {"name": "gaussian", "code_size": 2}}
+
+
+def trained(path: Path) -> RunFolder:
+    """With what a finished training leaves that concerns its configuration."""
+    folder = RunFolder(path)
+    path.mkdir()
+    folder.record(config=OmegaConf.to_yaml(OmegaConf.create(CONFIG)), overrides="- seed=0\n")
+    folder.best.parent.mkdir()
+    folder.best.touch()
+    return folder
+
+
+@pytest.mark.parametrize(
+    "change", [{"seed": 1}, {"latent": {"name": "gaussian", "code_size": 3}}, {"new": 1}]
+)
+def test_another_configuration_of_a_trained_folder_is_refused(tmp_path, change):
+    with pytest.raises(RunRefused, match="another configuration: "):
+        trained(tmp_path / "run").refuse_other_configuration(CONFIG | change)
+
+
+@pytest.mark.parametrize("change", [{}, {"epochs": 9}])
+def test_what_a_resumed_run_may_change_is_not_refused(tmp_path, change):
+    trained(tmp_path / "run").refuse_other_configuration(CONFIG | change)
+
+
+def test_a_folder_without_a_checkpoint_accepts_any_configuration(tmp_path):
+    folder = trained(tmp_path / "run")
+    folder.best.unlink()
+    folder.refuse_other_configuration(CONFIG | {"seed": 1})
+
+
+def test_what_is_recorded_can_be_read(tmp_path):
+    folder = trained(tmp_path / "run")
+    assert OmegaConf.load(tmp_path / "run/.hydra/config.yaml") == CONFIG
+    assert folder.overrides() == ["seed=0"]
+
+
+def test_a_folder_without_overrides_has_none(tmp_path):
+    assert RunFolder(tmp_path).overrides() == []
+
+
+def test_a_folder_that_is_no_run_has_no_configuration(tmp_path):
+    with pytest.raises(UserError, match=r"is no run folder: it has no .hydra/config.yaml"):
+        RunFolder(tmp_path).config()
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        (None, "unfinished"), ("", "unreadable"), ("{", "unreadable"), ("[]", "unreadable"), ("{}", "unreadable"),
+        (json.dumps({"status": "failed"}), "failed"), (json.dumps({"status": "interrupted"}), "interrupted"),
+    ],
+)  # fmt: skip
+def test_what_did_not_finish_has_not_finished(tmp_path, content, status):
+    folder = RunFolder(tmp_path)
+    if content is not None:
+        folder.summary_file.write_text(content)
+    assert folder.status() == status
+    assert folder.finished(1) is None
+
+
+@pytest.mark.parametrize(
+    ("stopped_early", "epochs", "done"), [(False, 3, True), (False, 4, False), (True, 4, True)]
+)
+def test_what_finished_has_finished_for_as_many_epochs(tmp_path, stopped_early, epochs, done):
+    summary = {"status": "finished", "epochs": 3, "stopped_early": stopped_early}
+    RunFolder(tmp_path).write_summary(summary)
+    assert RunFolder(tmp_path).finished(epochs) == (summary if done else None)
+
+
+def test_a_refusal_is_noted_until_the_folder_is_locked_again(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.refuse(RunRefused("it failed before"))
+    assert folder.refusal_note.read_text() == "it failed before"
+    with folder.locked():
+        assert not folder.refusal_note.exists()
+        before = folder.lock_file.stat().st_mtime_ns
+        folder.refuse(RunLocked("another process writes it"))
+        assert not folder.refusal_note.exists() and folder.lock_file.stat().st_mtime_ns > before

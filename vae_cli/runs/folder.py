@@ -1,0 +1,168 @@
+"""The run folder: the path of everything in it, and what it says about its run. Needs no torch.
+
+No other module spells these paths.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vae_cli.config.compose import accept, plain, saved_config
+from vae_cli.config.diff import differences
+from vae_cli.config.schema.run import RunConfig
+from vae_cli.errors import RunLocked, RunRefused
+from vae_cli.runs import lock
+from vae_cli.runs.files import read_json_object, read_yaml, write_atomically, write_json
+
+FINISHED = "finished"  # a status of summary.json; the others are interrupted, diverged and failed
+UNFINISHED = "unfinished"  # there is no summary.json
+HYDRA = ".hydra"
+
+Summary = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class EvaluationFolder:
+    """What vae-eval leaves in a run folder, or in a temporary folder until it is complete."""
+
+    path: Path
+
+    @property
+    def summary_file(self) -> Path:
+        return self.path / "summary.json"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.html"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One run folder. `str(folder)` is its path."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def config_file(self) -> Path:
+        return self.path / HYDRA / "config.yaml"
+
+    @property
+    def overrides_file(self) -> Path:
+        return self.path / HYDRA / "overrides.yaml"
+
+    @property
+    def metrics_file(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def summary_file(self) -> Path:
+        return self.path / "summary.json"
+
+    @property
+    def log_file(self) -> Path:
+        return self.path / "train.log"
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint that a resumed run goes on from."""
+        return self.checkpoint("last")
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint with the best validation result."""
+        return self.checkpoint("best")
+
+    def checkpoint(self, name: str) -> Path:
+        return self.path / "checkpoints" / f"{name}.pt"
+
+    @property
+    def figures(self) -> Path:
+        return self.path / "figures"
+
+    def figure(self, name: str) -> Path:
+        return self.figures / f"{name}.png"
+
+    @property
+    def evaluation(self) -> EvaluationFolder:
+        return EvaluationFolder(self.path / "evaluation")
+
+    @property
+    def refusal_note(self) -> Path:
+        """Why the last call of a sweep left this folder unchanged."""
+        return self.path / ".refused"
+
+    @property
+    def lock_file(self) -> Path:
+        return lock.lock_file(self.path)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for this process; see `runs.lock.locked`."""
+        with lock.locked(self.path):
+            self.refusal_note.unlink(missing_ok=True)
+            yield
+
+    def refuse(self, reason: RunRefused) -> None:
+        """Tell the end of the sweep that this call leaves the folder unchanged: by a note, or by a new time on the lock
+        file where another process holds the folder."""
+        if isinstance(reason, RunLocked):
+            os.utime(self.lock_file)
+        else:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self.refusal_note.write_text(str(reason))
+
+    def is_trained(self) -> bool:
+        """Whether there is a checkpoint."""
+        return any(self.last.parent.glob("*.pt"))
+
+    def config(self, external_targets: bool = False) -> RunConfig:
+        """The checked configuration of the run. `external_targets` allows parts from outside this package."""
+        return accept(saved_config(self.config_file), external_targets)
+
+    def overrides(self) -> list[str]:
+        """What was typed for this run."""
+        found = read_yaml(self.overrides_file) if self.overrides_file.exists() else None
+        return [str(override) for override in found or []]
+
+    def refuse_other_configuration(self, config: Mapping[str, Any]) -> None:
+        """Raise RunRefused where the folder holds a trained run of another configuration than `config`."""
+        if self.is_trained() and (found := differences(plain(saved_config(self.config_file)), config)):
+            raise RunRefused(f"{self} holds a run of another configuration: {'; '.join(found)}")
+
+    def record(self, **files: str) -> None:
+        """Write .hydra/NAME.yaml for each NAME=TEXT. Hydra itself would write them before a run can be refused."""
+        self.config_file.parent.mkdir(exist_ok=True)
+        for name, text in files.items():
+            write_atomically(self.path / HYDRA / f"{name}.yaml", text.encode())
+
+    def read_summary(self) -> Summary | None:
+        """The content of summary.json, None without one. Raises OSError or ValueError where it cannot be read."""
+        return read_json_object(self.summary_file) if self.summary_file.exists() else None
+
+    def write_summary(self, summary: Mapping[str, Any]) -> None:
+        write_json(self.summary_file, summary)
+
+    def status(self) -> str:
+        """How the run ended: the status of summary.json, "unfinished" without one, else "unreadable"."""
+        try:
+            summary = self.read_summary()
+            return UNFINISHED if summary is None else str(summary["status"])
+        except (OSError, ValueError, KeyError):
+            return "unreadable"
+
+    def finished(self, epochs: int) -> Summary | None:
+        """The summary of a run that has nothing left to do for `epochs`, else None."""
+        if self.status() != FINISHED:
+            return None
+        summary = read_json_object(self.summary_file)
+        return summary if summary["epochs"] >= epochs or summary.get("stopped_early", False) else None
