@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from hydra import compose, initialize_config_dir
 from step import machine, spread
+from torch import Tensor
 
 from vae_cli.build import build
 from vae_cli.config.compose import accept, config_folder
@@ -26,12 +27,12 @@ from vae_cli.engine.trainable import SingleRun
 from vae_cli.metrics import bound
 from vae_cli.reporting import plots, previews
 from vae_cli.runs import checkpoint
-from vae_cli.training.logger import Journal
-from vae_cli.training.steps import alone
+from vae_cli.training.log import run_log
+from vae_cli.training.logger import RunLogger
 from vae_cli.training.trainer import Trainer
 
 TARGET = 1.05
-WATCHED = [(bound, "bound"), (Journal, "figures"), (Journal, "image"), (Journal, "flush"), (checkpoint, "save"),
+WATCHED = [(bound, "bound"), (RunLogger, "log"), (RunLogger, "image"), (RunLogger, "flush"), (checkpoint, "save"),
            (plots, "grid"), (previews, "prior_samples"), (previews, "observed_and_reconstructed")]  # fmt: skip
 spent: Counter[str] = Counter()  # seconds within each, those it calls included
 
@@ -50,8 +51,8 @@ def watched(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 class Silent(Trainer):
     """Trains, and does nothing else."""
 
-    def events(self) -> None:
-        self.state.rows.clear()
+    def after(self, step_metrics: Tensor, seconds: float | None = None) -> None:
+        pass
 
     def save(self, name: str) -> None:
         pass
@@ -59,14 +60,16 @@ class Silent(Trainer):
 
 def seconds(config: dict[str, Any], kind: type[Trainer]) -> float:
     state = State(build(config), torch.Generator().manual_seed(0))
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, run_log(Path(name) / "train.log", console=False) as log:
         runner = state.experiment.runtime(SingleRun(state))
-        journal = Journal(Path(name), 0, state.experiment.total_steps, progress=True)
-        trainer = kind(state, runner, journal, Path(name), lambda: None)
+        logger = RunLogger(Path(name), log, 0, state.experiment.total_steps, progress=True)
+        trainer = kind(state, runner, logger, Path(name))
         before, start = spent["bound"], time.perf_counter()
-        alone(trainer.fit())
+        for batch in trainer.batches():
+            trainer.after(runner(batch))
+        trainer.save("last")
         took = time.perf_counter() - start
-        journal.close()
+        logger.close()
     return took - (spent["bound"] - before)
 
 

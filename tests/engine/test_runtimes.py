@@ -31,7 +31,9 @@ from vae_cli.engine.state import State, train_step
 from vae_cli.engine.trainable import SingleRun, Trainable
 from vae_cli.errors import Interrupted, UserError
 from vae_cli.runs import checkpoint
-from vae_cli.training import run, trainer
+from vae_cli.training import final
+from vae_cli.training.run import run
+from vae_cli.training.session import Session
 
 SUBSET = Path(__file__).parents[1] / "data"
 SMALL = (
@@ -81,7 +83,7 @@ def hydra_config() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "draw", lambda parts, folder: None)
+    monkeypatch.setattr(final, "draw", lambda parts, folder: None)
 
 
 @functools.cache
@@ -282,9 +284,9 @@ def assert_alike(a: Any, b: Any) -> None:
 @pytest.mark.parametrize("log_every", [1, 7, 50])
 def test_a_run_of_captured_steps_is_the_run(tmp_path, monkeypatch, log_every):
     """Checkpoints, and every figure at its step."""
-    run.run(composed(*ALL_MOVES, f"log_every={log_every}", "runtime=eager"), tmp_path / "eager")
+    run(composed(*ALL_MOVES, f"log_every={log_every}", "runtime=eager"), tmp_path / "eager")
     monkeypatch.setattr(runtimes.Eager, "__call__", lambda self, body: captured_on_a_cpu(body))
-    run.run(composed(*ALL_MOVES, f"log_every={log_every}", "runtime=eager"), tmp_path / "captured")
+    run(composed(*ALL_MOVES, f"log_every={log_every}", "runtime=eager"), tmp_path / "captured")
     assert_alike(contents(tmp_path / "captured"), contents(tmp_path / "eager"))
 
 
@@ -292,25 +294,25 @@ def test_a_run_of_captured_steps_goes_on_where_it_was(tmp_path, monkeypatch):
     """Interrupted between two log lines, in the middle of an epoch; also when eager steps go on."""
     captured = runtimes.Eager.__call__, lambda self, body: captured_on_a_cpu(body)
     config = composed("log_every=5", "runtime=eager")
-    run.run(config, tmp_path / "whole")
+    run(config, tmp_path / "whole")
     for after, folder in zip(captured, ("eager", "captured"), strict=True):
-        make = trainer.Steps.__call__
+        make = Session.step
 
-        def disturbed(asked: trainer.Steps, make: Any = make) -> torch.Tensor:
-            rows = make(asked)
-            if asked.trainer.state.step == 24:
+        def disturbed(session: Session, batch: torch.Tensor, make: Any = make) -> torch.Tensor:
+            step_metrics = make(session, batch)
+            if session.state.step == 24:
                 signal.raise_signal(signal.SIGTERM)
-            return rows
+            return step_metrics
 
         with monkeypatch.context() as patch:
             patch.setattr(runtimes.Eager, "__call__", captured[1])
-            patch.setattr(trainer.Steps, "__call__", disturbed)
+            patch.setattr(Session, "step", disturbed)
             with pytest.raises(Interrupted):
-                run.run(config, tmp_path / folder)
+                run(config, tmp_path / folder)
         assert checkpoint.load(tmp_path / folder / "checkpoints/last.pt")["step"] == 24
         with monkeypatch.context() as patch:
             patch.setattr(runtimes.Eager, "__call__", after)
-            run.run(config, tmp_path / folder)
+            run(config, tmp_path / folder)
         assert_alike(contents(tmp_path / folder), contents(tmp_path / "whole"))
 
 

@@ -245,7 +245,7 @@ def test_a_finished_run_goes_on_for_more_epochs(run, folder, tmp_path):
     resumed = vae(f"resume={copy}", "epochs=3", cwd=tmp_path)
     assert resumed.returncode == 0 and resumed.stderr == ""
     lines = resumed.stdout.splitlines()
-    assert lines[0].split() == ["epochs", "2", "→", "3;", "everything", "else", "is", "as", "it", "was"]
+    assert lines[0].split() == ["epochs", "2", "→", "3;", "everything", "else", "is", "as", "before"]
     firsts = [line.split()[0] for line in lines[1:7]]
     assert firsts == ["device", "runtime", "data", "model", "code", "folder"]
     assert summary(copy)["status"] == "finished" and summary(copy)["epochs"] == 3

@@ -69,8 +69,8 @@ def test_a_step_does_not_wait_for_the_device():
 
 def test_a_run_and_its_resumption(tmp_path: Path):
     """The whole of vae-train on the device, resumed once."""
-    run(configured("device=cuda", "epochs=1", "nll_samples=5"), tmp_path, progress=False)
-    run(configured("device=cuda", "epochs=2", "nll_samples=5"), tmp_path, progress=False)
+    run(configured("device=cuda", "epochs=1", "nll_samples=5"), tmp_path)
+    run(configured("device=cuda", "epochs=2", "nll_samples=5"), tmp_path)
     assert (tmp_path / "figures/samples.png").stat().st_size > 1000
 
 
@@ -162,7 +162,7 @@ def test_a_captured_stack_is_its_members():
 def test_a_run_is_evaluated_alike_on_both_devices(latent, tmp_path):
     """What needs no draw agrees to rounding, estimates within 4 standard errors."""
     config = configured(f"latent={latent}", "latent.code_size=6", "epochs=2", "device=cpu")
-    run(config, tmp_path, progress=False)
+    run(config, tmp_path)
     (tmp_path / ".hydra").mkdir()
     OmegaConf.save(OmegaConf.create(config), tmp_path / ".hydra/config.yaml")
     figures = {}

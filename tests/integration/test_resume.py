@@ -28,8 +28,11 @@ from vae_cli.errors import Diverged, Interrupted, UserError
 from vae_cli.runs import checkpoint
 from vae_cli.runs.files import write_atomically
 from vae_cli.runs.folder import RunFolder
-from vae_cli.training import run, trainer
-from vae_cli.training.logger import Journal
+from vae_cli.training import final
+from vae_cli.training.log import run_log
+from vae_cli.training.logger import RunLogger
+from vae_cli.training.run import run
+from vae_cli.training.session import Session
 from vae_cli.training.trainer import Trainer
 
 SUBSET = Path(__file__).parents[1] / "data"
@@ -69,7 +72,7 @@ def hydra_config():
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch):
     """tests/test_cli.py looks at them; here they would take most of the time."""
-    monkeypatch.setattr(run, "draw", lambda parts, folder: None)
+    monkeypatch.setattr(final, "draw", lambda parts, folder: None)
 
 
 @functools.cache
@@ -84,7 +87,7 @@ def uninterrupted(tmp_path_factory) -> Callable[..., Path]:
     @functools.cache
     def finished(*overrides: str) -> Path:
         folder = tmp_path_factory.mktemp("uninterrupted")
-        run.run(composed(*overrides), folder)
+        run(composed(*overrides), folder)
         return folder
 
     return finished
@@ -92,15 +95,15 @@ def uninterrupted(tmp_path_factory) -> Callable[..., Path]:
 
 def at_step(monkeypatch: pytest.MonkeyPatch, steps: tuple[int, ...], event: Callable[[], object]) -> None:
     """Let `event` happen within each of the given steps (counted from 1)."""
-    make = trainer.Steps.__call__
+    make = Session.step
 
-    def disturbed(asked: trainer.Steps) -> torch.Tensor:
-        rows = make(asked)
-        if asked.trainer.state.step in steps:
+    def disturbed(session: Session, batch: torch.Tensor) -> torch.Tensor:
+        step_metrics = make(session, batch)
+        if session.state.step in steps:
             event()
-        return rows
+        return step_metrics
 
-    monkeypatch.setattr(trainer.Steps, "__call__", disturbed)
+    monkeypatch.setattr(Session, "step", disturbed)
 
 
 def stop_and_go(config: dict, folder: Path, how: signal.Signals, steps: tuple[int, ...]) -> None:
@@ -108,11 +111,11 @@ def stop_and_go(config: dict, folder: Path, how: signal.Signals, steps: tuple[in
     for step in (*steps, None):
         with pytest.MonkeyPatch.context() as patch:
             if step is None:
-                run.run(config, folder)
+                run(config, folder)
                 return
             at_step(patch, (step,), lambda: signal.raise_signal(how))
             with pytest.raises(Interrupted, match=f"vae-train resume={folder}"):
-                run.run(config, folder)
+                run(config, folder)
         assert summary(folder)["status"] == "interrupted"
         assert checkpoint.load(folder / "checkpoints/last.pt")["step"] == step
 
@@ -199,15 +202,15 @@ def test_stopped_twice_in_one_step_goes_on_from_the_last_checkpoint(tmp_path, un
     with monkeypatch.context() as patch:
         at_step(patch, (10,), lambda: [signal.raise_signal(signal.SIGINT) for _ in range(2)])
         with pytest.raises(Interrupted):
-            run.run(config, tmp_path)
+            run(config, tmp_path)
     assert summary(tmp_path)["status"] == "interrupted" and state(tmp_path)["step"] == STEPS_PER_EPOCH
-    run.run(config, tmp_path)
+    run(config, tmp_path)
     assert_equal_runs(uninterrupted(*BASE, "checkpoint.epochs=1"), tmp_path)
 
 
 def test_signals_are_given_back(tmp_path, uninterrupted):
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    run.run(composed(*BASE), tmp_path)
+    run(composed(*BASE), tmp_path)
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
@@ -224,23 +227,23 @@ def test_what_was_logged_after_the_checkpoint_is_cut_on_resume(tmp_path, uninter
     with monkeypatch.context() as patch:
         at_step(patch, (17,), crash)
         with pytest.raises(RuntimeError):
-            run.run(composed(*overrides), tmp_path)
+            run(composed(*overrides), tmp_path)
     assert summary(tmp_path)["status"] == "failed" and "power cut" in summary(tmp_path)["error"]
     assert state(tmp_path)["step"] == 14 and figures(tmp_path)[-1]["step"] == 15
     with (tmp_path / "metrics.jsonl").open("a") as file:
         file.write('{"step": 3, "epoch": 0.4, "spl')
-    run.run(composed(*overrides), tmp_path)
+    run(composed(*overrides), tmp_path)
     assert_equal_runs(uninterrupted(*overrides), tmp_path)
 
 
 def test_a_crash_after_the_test_tests_again_once(tmp_path, uninterrupted, monkeypatch):
     """The figures of the test that was not finished are not left beside those of the one that is."""
     with monkeypatch.context() as patch:
-        patch.setattr(run, "draw", lambda parts, folder: crash())
+        patch.setattr(final, "draw", lambda parts, folder: crash())
         with pytest.raises(RuntimeError):
-            run.run(composed(*BASE), tmp_path)
+            run(composed(*BASE), tmp_path)
     assert figures(tmp_path)[-1]["split"] == "test"
-    run.run(composed(*BASE), tmp_path)
+    run(composed(*BASE), tmp_path)
     assert_equal_runs(uninterrupted(*BASE), tmp_path)
     assert len(on_the_board(tmp_path).Scalars("test/elbo")) == 1
 
@@ -264,7 +267,7 @@ def test_what_was_logged_is_on_disk_before_a_checkpoint(tmp_path, monkeypatch):
 
     monkeypatch.setattr(RecordWriter, "write", slow)
     monkeypatch.setattr(checkpoint, "save", check)
-    run.run(composed(*BASE, "checkpoint.epochs=1"), tmp_path)
+    run(composed(*BASE, "checkpoint.epochs=1"), tmp_path)
     assert len(checked) > EPOCHS and all(checked)
 
 
@@ -288,10 +291,10 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path, uninterrupted, mo
     with monkeypatch.context() as patch:
         at_step(patch, (10,), lambda: fill(tmp_path, patch))
         with pytest.raises(OSError, match=r"No space left on device.*last\.pt"):
-            run.run(config, tmp_path)
+            run(config, tmp_path)
     assert state(tmp_path)["step"] == STEPS_PER_EPOCH
     assert not list(tmp_path.rglob("*.partial"))
-    run.run(config, tmp_path)
+    run(config, tmp_path)
     assert_equal_runs(uninterrupted(*overrides), tmp_path)
 
 
@@ -313,15 +316,15 @@ def test_a_state_that_is_not_finite_never_replaces_a_good_one(tmp_path, monkeypa
     """Diverged says so with step and epoch; last.pt is from before; the summary has the status."""
     config = composed(*BASE, "checkpoint.epochs=1")
 
-    def spoil(asked: trainer.Steps) -> torch.Tensor:
-        if asked.trainer.state.step == 9:
-            next(asked.trainer.parts.model.parameters()).data.fill_(parameter)
-        return make(asked)
+    def spoil(session: Session, batch: torch.Tensor) -> torch.Tensor:
+        if session.state.step == 9:
+            next(session.state.experiment.model.parameters()).data.fill_(parameter)
+        return make(session, batch)
 
-    make = trainer.Steps.__call__
-    monkeypatch.setattr(trainer.Steps, "__call__", spoil)
+    make = Session.step
+    monkeypatch.setattr(Session, "step", spoil)
     with pytest.raises(Diverged, match=r"loss is nan at step 10, epoch 2"):
-        run.run(config, tmp_path)
+        run(config, tmp_path)
     assert summary(tmp_path)["status"] == "diverged" and "step 10" in summary(tmp_path)["error"]
     for name in ("last", "best"):
         saved = state(tmp_path, name)
@@ -334,14 +337,14 @@ def test_a_state_that_is_not_finite_never_replaces_a_good_one(tmp_path, monkeypa
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_one_seed_one_run(tmp_path, uninterrupted, variant):
-    run.run(composed(*VARIANTS[variant]), tmp_path)
+    run(composed(*VARIANTS[variant]), tmp_path)
     assert_equal_runs(uninterrupted(*VARIANTS[variant]), tmp_path)
 
 
 def test_global_generators_have_no_say(tmp_path, uninterrupted):
     torch.manual_seed(123)
     torch.rand(5)
-    run.run(composed(*BASE), tmp_path)
+    run(composed(*BASE), tmp_path)
     assert_equal_runs(uninterrupted(*BASE), tmp_path)
 
 
@@ -360,9 +363,9 @@ def test_another_seed_another_run(uninterrupted):
 def test_epochs_may_be_raised(tmp_path, uninterrupted, variant):
     """A finished run goes on to where one that was asked for more epochs at once would be."""
     overrides = VARIANTS[variant]
-    run.run(composed(*overrides, "epochs=2"), tmp_path)
+    run(composed(*overrides, "epochs=2"), tmp_path)
     assert summary(tmp_path)["epochs"] == 2
-    run.run(composed(*overrides), tmp_path)
+    run(composed(*overrides), tmp_path)
     whole = uninterrupted(*overrides)
     assert figures(tmp_path) == figures(whole)
     assert summary(tmp_path)["test"] == summary(whole)["test"]
@@ -376,8 +379,8 @@ def test_epochs_may_be_lowered_below_what_was_trained(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         at_step(patch, (16,), crash)
         with pytest.raises(RuntimeError):
-            run.run(composed(*overrides), tmp_path)
-    run.run(composed(*overrides, "epochs=1"), tmp_path)
+            run(composed(*overrides), tmp_path)
+    run(composed(*overrides, "epochs=1"), tmp_path)
     found = summary(tmp_path)
     assert (found["status"], found["epochs"], found["best_step"]) == ("finished", 2, 2 * STEPS_PER_EPOCH)
 
@@ -398,7 +401,7 @@ def interrupted_run(folder: Path, *overrides: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         at_step(patch, (9,), lambda: signal.raise_signal(signal.SIGINT))
         with pytest.raises(Interrupted):
-            run.run(composed(*BASE, *overrides), folder)
+            run(composed(*BASE, *overrides), folder)
 
 
 @pytest.mark.parametrize(
@@ -419,7 +422,7 @@ def test_another_configuration_is_refused_with_the_differences(tmp_path, overrid
     interrupted_run(tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.name == "last.pt"}
     with pytest.raises(UserError, match="another configuration") as error:
-        run.run(composed(*BASE, *overrides), tmp_path)
+        run(composed(*BASE, *overrides), tmp_path)
     for difference in listed:
         assert difference in str(error.value)
     assert {path: path.read_bytes() for path in before} == before
@@ -473,7 +476,7 @@ def test_a_file_that_is_no_checkpoint_is_refused_in_words(tmp_path, stopped, kin
     path = folder / "checkpoints/last.pt"
     FOREIGN[kind](path)
     with pytest.raises(UserError) as error:
-        run.run(composed(*BASE), folder)
+        run(composed(*BASE), folder)
     assert str(error.value).startswith(f"{path} is ") and "\n" not in str(error.value)
     assert "vae-train" in str(error.value)
     assert not path.with_name("ran").exists()
@@ -512,11 +515,12 @@ def test_a_run_that_stopped_early_has_finished(uninterrupted):
 def test_the_best_checkpoint_does_not_put_off_the_last_one(tmp_path):
     """The clock by which last.pt is due restarts with last.pt alone."""
     state = State(build(composed(*BASE)), torch.Generator().manual_seed(0))
-    journal = Journal(tmp_path, step=0, total_steps=LAST, progress=False)
-    trainer = Trainer(state, Eager()(SingleRun(state)), journal, tmp_path, lambda: None)
-    started = trainer.checkpointed
-    trainer.save("best")
-    assert trainer.checkpointed == started
-    trainer.save("last")
-    assert trainer.checkpointed > started
-    journal.close()
+    with run_log(tmp_path / "train.log", console=False) as log:
+        logger = RunLogger(RunFolder(tmp_path), log, step=0, total_steps=LAST, progress=False)
+        trainer = Trainer(state, Eager()(SingleRun(state)), logger, RunFolder(tmp_path))
+        started = trainer.checkpointed
+        trainer.save("best")
+        assert trainer.checkpointed == started
+        trainer.save("last")
+        assert trainer.checkpointed > started
+        logger.close()

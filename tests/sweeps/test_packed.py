@@ -30,10 +30,12 @@ from vae_cli.engine.state import State
 from vae_cli.errors import Interrupted
 from vae_cli.runs import checkpoint, lock
 from vae_cli.runs.folder import RunFolder
-from vae_cli.sweeps.job import record
+from vae_cli.sweeps.job import Job
 from vae_cli.sweeps.packed import multi_gpu
 from vae_cli.sweeps.packed.scheduler import Member, groups, train_all
-from vae_cli.training import run
+from vae_cli.training import final
+from vae_cli.training.run import run
+from vae_cli.training.trainer import Trainer
 
 SUBSET = Path(__file__).parents[1] / "data"
 SMALL = (
@@ -75,7 +77,7 @@ def hydra_config() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """The last test looks at whole folders; here they would take most of the time."""
-    monkeypatch.setattr(run, "draw", lambda parts, folder: None)
+    monkeypatch.setattr(final, "draw", lambda parts, folder: None)
 
 
 @pytest.fixture(autouse=True)
@@ -93,7 +95,7 @@ def member(folder: Path, *overrides: str) -> Member:
         cfg.hydra.job.id = cfg.hydra.job.num = 0
         cfg.hydra.runtime.output_dir = str(folder)
     own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
-    return Member(own, cfg, RunFolder(folder))
+    return Member(Job(own, cfg.hydra, RunFolder(folder), "packed"))
 
 
 def together_in(sweep: Path, members: list[tuple[str, ...]], most: int | None = None) -> list[Path]:
@@ -118,8 +120,9 @@ def alone_in(sweep: Path, members: list[tuple[str, ...]]) -> list[Path]:
 def alone_at(folder: Path, *overrides: str) -> None:
     cfg = hydra.compose("config", list(overrides))
     folder.mkdir(parents=True, exist_ok=True)
-    record(RunFolder(folder), cfg, OmegaConf.create(), overrides)
-    run.run(accept(cfg), folder, progress=False)
+    texts = {"config": cfg, "hydra": OmegaConf.create(), "overrides": OmegaConf.create(list(overrides))}
+    RunFolder(folder).record(**{name: OmegaConf.to_yaml(part) for name, part in texts.items()})
+    run(accept(cfg), folder)
 
 
 def assert_equal(a: Any, b: Any, tolerance: float, where: str = "") -> None:
@@ -323,14 +326,16 @@ def test_members_that_were_interrupted_at_different_steps_share_where_their_batc
     alone = alone_in(tmp_path / "alone", members)
     for i, step in enumerate((3, 10, 12)):
         with pytest.MonkeyPatch.context() as patch:
-            fitted = run.Trainer.events
+            after = Trainer.after
 
-            def disturbed(trainer: Any, step: int = step, fitted: Callable[..., None] = fitted) -> None:
-                fitted(trainer)
+            def disturbed(
+                trainer: Trainer, *given: Any, step: int = step, after: Callable[..., None] = after
+            ) -> None:
+                after(trainer, *given)
                 if trainer.state.step == step:
                     signal.raise_signal(signal.SIGTERM)
 
-            patch.setattr(run.Trainer, "events", disturbed)
+            patch.setattr(Trainer, "after", disturbed)
             with pytest.raises(Interrupted):
                 alone_at(tmp_path / f"packed/{i}", *members[i])
     packed_ = together_in(tmp_path / "packed", members)
@@ -413,8 +418,10 @@ def test_each_group_is_dealt_out_to_processes(tmp_path, four, capsys):
     assert "4 members in 2 processes" in capsys.readouterr().out
     for i, each in enumerate(four):
         alone_at(tmp_path / f"alone/{i}", *BERNOULLI, f"seed={i}")
-        assert_equal(contents(tmp_path / f"alone/{i}"), contents(each.folder.path), 1e-9)
-        assert each.told == json.loads(each.folder.summary_file.read_text())["validation"]["elbo"]
+        assert_equal(contents(tmp_path / f"alone/{i}"), contents(each.job.folder.path), 1e-9)
+        assert (
+            each.objective_value == json.loads(each.job.folder.summary_file.read_text())["validation"]["elbo"]
+        )
 
 
 def test_a_process_that_is_killed_ends_its_share_alone(four, monkeypatch):
@@ -425,8 +432,8 @@ def test_a_process_that_is_killed_ends_its_share_alone(four, monkeypatch):
 
     monkeypatch.setattr(multi_gpu, "train_all", killed)
     multi_gpu.spread(four, None, processes=2)
-    finished = [each.folder.summary_file.exists() for each in four]
-    assert finished == [False, True, False, True] == [each.told is not None for each in four]
+    finished = [each.job.folder.summary_file.exists() for each in four]
+    assert finished == [False, True, False, True] == [each.objective_value is not None for each in four]
 
 
 def test_each_process_has_a_gpu_of_its_own(four, monkeypatch, tmp_path):
@@ -519,6 +526,6 @@ def test_a_sweep_that_has_finished_is_seen_without_torch(tmp_path):
         "import sys, json; from pathlib import Path; from omegaconf import OmegaConf; from vae_cli.sweeps.packed.scheduler import *;"
         "cfg = OmegaConf.create({'epochs': 3, 'returns': 'elbo', 'retry_failed': False});"
         "told = OmegaConf.create({'hydra': {'sweeper': {}}});"
-        f"member = Member(cfg, told, RunFolder(Path({str(folder)!r}))); groups([member]); assert 'torch' not in sys.modules"
+        f"member = Member(Job(cfg, told.hydra, RunFolder(Path({str(folder)!r})), 'packed')); groups([member]); assert 'torch' not in sys.modules"
     )
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0

@@ -10,7 +10,7 @@ import pytest
 
 from vae_cli.errors import Interrupted
 from vae_cli.sweeps import resources
-from vae_cli.training.interrupts import Signals
+from vae_cli.training.interrupts import Interrupts
 
 
 @pytest.fixture(autouse=True)
@@ -38,10 +38,10 @@ ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2]
 
 @pytest.mark.parametrize("number", ENDING)
 def test_a_signal_is_deferred_to_the_end_of_a_step_and_the_second_one_is_not(number):
-    with Signals() as signals:
-        with signals.defer():
+    with Interrupts() as interrupts:
+        with interrupts.defer():
             signal.raise_signal(number)
-            assert signals.take() == "end" == signals.take()
+            assert interrupts.take() == "end" == interrupts.take()
             with pytest.raises(Interrupted):
                 signal.raise_signal(number)
         with pytest.raises(Interrupted):
@@ -50,41 +50,41 @@ def test_a_signal_is_deferred_to_the_end_of_a_step_and_the_second_one_is_not(num
 
 def test_the_same_wish_by_two_ways_is_one_wish():
     """Ctrl-C reaches a sweep's member from the terminal, and from the sweep as SIGTERM."""
-    with Signals() as signals, signals.defer():
+    with Interrupts() as interrupts, interrupts.defer():
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGTERM)
-        assert signals.take() == "end"
+        assert interrupts.take() == "end"
 
 
 def test_handlers_are_put_back_and_nohup_is_respected():
     before = [signal.getsignal(number) for number in ENDING]
     hangup = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
     try:
-        with Signals() as signals, signals.defer():
+        with Interrupts() as interrupts, interrupts.defer():
             signal.raise_signal(signal.SIGHUP)
-            assert signals.take() is None
+            assert interrupts.take() is None
     finally:
         signal.signal(signal.SIGHUP, hangup)
     assert [signal.getsignal(number) for number in ENDING] == before
 
 
 def test_preemption_ends_the_run_and_then_requeues_the_job(requeued):
-    with pytest.raises(Interrupted), Signals() as signals:
-        with signals.defer():
+    with pytest.raises(Interrupted), Interrupts() as interrupts:
+        with interrupts.defer():
             signal.raise_signal(signal.SIGUSR2)
-            assert signals.take() == "end" and requeued == []
+            assert interrupts.take() == "end" and requeued == []
         raise Interrupted
     assert requeued == [signal.SIGUSR2]
 
 
 def test_sigterm_of_a_slurm_job_is_a_wish_for_a_checkpoint(requeued):
     """Told once; and none where there is nothing to save."""
-    with Signals() as signals:
-        with signals.defer():
+    with Interrupts() as interrupts:
+        with interrupts.defer():
             signal.raise_signal(signal.SIGTERM)
-            assert [signals.take(), signals.take()] == ["save", None]
+            assert [interrupts.take(), interrupts.take()] == ["save", None]
         signal.raise_signal(signal.SIGTERM)
-        assert signals.take() is None
+        assert interrupts.take() is None
     assert requeued == []
 
 
@@ -100,7 +100,7 @@ def test_a_slurm_job_of_its_own_asks_scontrol(tmp_path, monkeypatch, environment
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    with Signals() as signals, signals.defer():
+    with Interrupts() as interrupts, interrupts.defer():
         signal.raise_signal(signal.SIGUSR2)
     assert (tmp_path / "asked").read_text() == f"requeue {job}\n"
 
@@ -110,8 +110,8 @@ def test_outside_the_main_thread_signals_are_left_alone():
     seen = []
 
     def body() -> None:
-        with Signals() as signals:
-            seen.append((signals.take(), signal.getsignal(signal.SIGTERM)))
+        with Interrupts() as interrupts:
+            seen.append((interrupts.take(), signal.getsignal(signal.SIGTERM)))
 
     thread = threading.Thread(target=body)
     thread.start()

@@ -136,7 +136,8 @@ class RunFolder:
 
     def refuse_other_configuration(self, config: Mapping[str, Any]) -> None:
         """Raise RunRefused where the folder holds a trained run of another configuration than `config`."""
-        if self.is_trained() and (found := differences(plain(saved_config(self.config_file)), config)):
+        recorded = self.is_trained() and self.config_file.exists()
+        if recorded and (found := differences(plain(saved_config(self.config_file)), config)):
             raise RunRefused(f"{self} holds a run of another configuration: {'; '.join(found)}")
 
     def record(self, **files: str) -> None:

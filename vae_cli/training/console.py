@@ -1,39 +1,18 @@
-"""What a person sees of a run: its first lines, its pictures and the table at its end."""
+"""The lines of a run on the console and in train.log: the first ones, and the table at the end."""
 
 import logging
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from vae_cli.data.support import CROSS_ENTROPY, is_binary
 from vae_cli.engine.state import Experiment
-from vae_cli.reporting import plots, previews
 from vae_cli.reporting.table import aligned
 from vae_cli.runs.folder import RunFolder
 
-log = logging.getLogger("vae_cli")
 
-SAMPLE_SIDE = 20  # samples.png is 20 × 20
-
-
-def draw(parts: Experiment, folder: Path) -> None:
-    run = RunFolder(folder)
-    run.figures.mkdir(exist_ok=True)
-    data, model, config = parts.data, parts.model, parts.config
-    what = f"{config.data.name}, {config.latent.name} code of {model.latent.code_size}"
-    origin = "the prior" if model.latent.has_density else "a Gaussian fitted to the test codes"
-    samples = previews.prior_samples(model, data, SAMPLE_SIDE**2)
-    title = f"{SAMPLE_SIDE} × {SAMPLE_SIDE} decoded codes from {origin}: {what}"
-    plots.save(run.figure("samples"), plots.grid(samples, data.shape, SAMPLE_SIDE, magnify=2), title)
-    images = previews.observed_and_reconstructed(model, data)
-    rows = plots.grid(images, data.shape, len(images) // 2, magnify=3)
-    title = f"test images and their reconstructions: {what}"
-    plots.save(run.figure("reconstructions"), rows, title, ("observation", "reconstruction"))
-
-
-def announce(parts: Experiment, runtime: str, folder: Path, step: int) -> None:
-    """The first lines on the console."""
+def announce(log: logging.Logger, parts: Experiment, runtime: str, folder: RunFolder, step: int) -> None:
+    """Logs the first lines: what is trained, where and how."""
     data, config, device = parts.data, parts.config, parts.device
     where = (
         torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
@@ -69,14 +48,14 @@ def announce(parts: Experiment, runtime: str, folder: Path, step: int) -> None:
         )
 
 
-def report(summary: dict[str, Any], folder: Path) -> None:
-    """Print the table of test metrics at the end of a run."""
+def report(log: logging.Logger, summary: dict[str, Any], folder: RunFolder) -> None:
+    """Logs the table of test metrics at the end, the files, and the commands that go on."""
     log.info("")
     log.info("test, at the best validation elbo (step %d)", summary["best_step"])
     for line in aligned(_test_rows(summary), "<><"):
         log.info("%s", line)
-    run = RunFolder(folder)
-    for file in (run.figure("samples"), run.figure("reconstructions"), run.summary_file):
+
+    for file in (folder.figure("samples"), folder.figure("reconstructions"), folder.summary_file):
         log.info("  %s", file)
     log.info("  curves: tensorboard --logdir %s", folder)
     log.info("  more:   vae-eval run=%s", folder)

@@ -1,4 +1,4 @@
-"""What asks a run to end, or to save itself."""
+"""Signals that ask a run to end or to save itself."""
 
 import os
 import signal
@@ -10,28 +10,30 @@ from typing import Any
 
 from vae_cli.errors import Interrupted
 
-ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2)
 
 
-class Signals:
-    """SIGINT, SIGTERM and SIGHUP raise Interrupted; within `with signals.defer():` the first one only sets `wish`, which
-    the training loop looks at after each step, and the same signal again raises.
+class Interrupts:
+    """Handles SIGINT, SIGTERM, SIGHUP and SIGUSR2 while it is entered; the runs of one process share one.
 
-    SIGUSR2 is how Slurm announces preemption or the time limit (sbatch --signal): the same, and where `with` ends
-    the job is put back into the queue. SIGTERM of a job that submitit runs under Slurm is no more than a wish for a
-    checkpoint: Slurm itself then kills the job or puts it back, and one that ended by itself it would not put back.
+    A signal raises Interrupted. Within `with interrupts.defer():` the first one only sets `stop_request`, which a run
+    reads after each step; the same signal again raises.
+
+    Slurm announces preemption and the time limit by SIGUSR2 (sbatch --signal): the job is also put back into the queue
+    when `with` ends. SIGTERM to a job that submitit runs under Slurm only asks for a checkpoint: Slurm itself then
+    kills the job or requeues it, and it does not requeue a job that has ended by itself.
     """
 
     def __init__(self) -> None:
-        self.wish: str | None = None  # "end", "save"
+        self.stop_request: str | None = None  # "end" or "save"
         self.received: set[int] = set()
-        self.deferring = 0  # runs that look at the wish themselves
+        self.deferring = 0  # runs that read the stop request themselves
         self.requeue: Callable[[], Any] | None = None
 
-    def __enter__(self) -> "Signals":
+    def __enter__(self) -> "Interrupts":
         self.previous: dict[int, Any] = {}
         try:
-            for number in ENDS:
+            for number in SIGNALS:
                 nohup = number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN
                 if not nohup:
                     self.previous[number] = signal.signal(number, self._handle)
@@ -39,45 +41,47 @@ class Signals:
             pass
         return self
 
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        if number == signal.SIGTERM and self._is_slurms():
-            self.wish = self.wish or ("save" if self.deferring else None)
-            return
-        if number == signal.SIGUSR2:
-            self.requeue = self._requeue
-        if not self.deferring or number in self.received:
-            raise Interrupted
-        self.received.add(number)
-        self.wish = "end"
-
-    def _is_slurms(self) -> bool:
-        return "SLURM_JOB_ID" in os.environ and callable(self.previous[signal.SIGUSR2])
-
-    def _requeue(self) -> None:
-        if callable(before := self.previous[signal.SIGUSR2]):  # submitit's: puts the job back and exits
-            before(signal.SIGUSR2, None)
-        elif job := os.environ.get("SLURM_ARRAY_JOB_ID"):
-            subprocess.run(["scontrol", "requeue", f"{job}_{os.environ['SLURM_ARRAY_TASK_ID']}"], check=False)
-        elif job := os.environ.get("SLURM_JOB_ID"):
-            subprocess.run(["scontrol", "requeue", job], check=False)
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self.previous.items():
+            signal.signal(number, handler)
+        if self.requeue:
+            self.requeue()
 
     def take(self) -> str | None:
-        """The wish; one for a checkpoint is told once."""
-        wish = self.wish
-        if wish == "save":
-            self.wish = None
-        return wish
+        """Returns the stop request; "save" is returned once."""
+        request = self.stop_request
+        if request == "save":
+            self.stop_request = None
+        return request
 
     @contextmanager
     def defer(self) -> Iterator[None]:
+        """For as long as a run trains and reads the stop request after each step."""
         self.deferring += 1
         try:
             yield
         finally:
             self.deferring -= 1
 
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self.previous.items():
-            signal.signal(number, handler)
-        if self.requeue:
-            self.requeue()
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGTERM and self._slurm_decides():
+            self.stop_request = self.stop_request or ("save" if self.deferring else None)
+            return
+        if number == signal.SIGUSR2:
+            self.requeue = self._requeue
+        if not self.deferring or number in self.received:
+            raise Interrupted
+        self.received.add(number)
+        self.stop_request = "end"
+
+    def _slurm_decides(self) -> bool:
+        """Whether submitit runs this process as a Slurm job: it has installed a handler of SIGUSR2."""
+        return "SLURM_JOB_ID" in os.environ and callable(self.previous[signal.SIGUSR2])
+
+    def _requeue(self) -> None:
+        if callable(before := self.previous[signal.SIGUSR2]):  # submitit's requeues the job and exits
+            before(signal.SIGUSR2, None)
+        elif job := os.environ.get("SLURM_ARRAY_JOB_ID"):
+            subprocess.run(["scontrol", "requeue", f"{job}_{os.environ['SLURM_ARRAY_TASK_ID']}"], check=False)
+        elif job := os.environ.get("SLURM_JOB_ID"):
+            subprocess.run(["scontrol", "requeue", job], check=False)

@@ -1,90 +1,93 @@
-"""What a run says: TensorBoard, metrics.jsonl, console lines and a progress bar, all from one stream of figures."""
+"""Writes the metrics of a run to TensorBoard, metrics.jsonl, the text log and a progress bar."""
 
 import logging
 import sys
 import time
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from vae_cli.config.diff import compares, flatten
+from vae_cli.config.schema.run import RunConfig
 from vae_cli.metrics.registry import METRICS
 from vae_cli.runs.folder import RunFolder
 from vae_cli.runs.metrics_log import MetricsLog
 
-log = logging.getLogger("vae_cli")
-
 SECONDS_BETWEEN_LINES = 10.0
 
-Figures = dict[str, Any]  # numbers, and lists of numbers for one figure per unit
+Metrics = dict[str, Any]  # numbers, and lists with a number for each unit
 
 
-class Journal:
-    """Writes one run folder. `step` is where a resumed run continues: what an earlier process logged beyond it
-    is cut from metrics.jsonl and hidden by TensorBoard, for it will be logged again."""
+class RunLogger:
+    """Logs one run. `step` is where a resumed run continues: what an earlier process logged beyond it is removed from
+    metrics.jsonl and hidden by TensorBoard, because it is logged again."""
 
-    def __init__(self, folder: Path, step: int, total_steps: int, progress: bool) -> None:
-        from torch.utils.tensorboard import SummaryWriter  # here: whoever only reads figures need not wait
+    def __init__(
+        self, folder: RunFolder, log: logging.Logger, step: int, total_steps: int, progress: bool
+    ) -> None:
+        from torch.utils.tensorboard import SummaryWriter
 
         self.writer: Any = SummaryWriter(str(folder), purge_step=step + 1 if step else 0)
-        self.metrics = MetricsLog(RunFolder(folder).metrics_file, step)
+        self.metrics = MetricsLog(folder.metrics_file, step)
+        self.text = log
         self.stack = ExitStack()
         visible = progress and sys.stderr.isatty()
         self.bar = tqdm(total=total_steps, initial=step, unit="step", disable=not visible, dynamic_ncols=True)
         if visible:
-            self.stack.enter_context(logging_redirect_tqdm())
+            self.stack.enter_context(logging_redirect_tqdm([log]))
         self.total_steps = total_steps
         self.next_line = time.monotonic() + SECONDS_BETWEEN_LINES
 
-    def figures(self, split: str, step: int, epoch: float, figures: Figures) -> None:
-        """Log figures under `split`/: numbers as scalars, lists as histograms; all of them to metrics.jsonl."""
+    def log(self, split: str, step: int, epoch: float, metrics: Metrics) -> None:
+        """Logs metrics under `split`/: numbers as scalars, lists as histograms, all of them to metrics.jsonl."""
         from tensorboard.compat.proto.summary_pb2 import Summary
 
-        scalars = {name: value for name, value in figures.items() if not isinstance(value, list)}
+        scalars = {name: value for name, value in metrics.items() if not isinstance(value, list)}
         values = [Summary.Value(tag=f"{split}/{name}", simple_value=v) for name, v in scalars.items()]
-        # the test stands past the last step: a run that is resumed there hides it, for it tests again
+        # the test is logged after the last step: a run that is resumed there hides it, because it tests again
         shown = step + (split == "test")
         self.writer.file_writer.add_summary(Summary(value=values), shown)  # one record, not one for each
-        for name in figures.keys() - scalars.keys():
-            self.writer.add_histogram(f"{split}/{name}", np.asarray(figures[name]), shown)
-        self.metrics.append({"step": step, "epoch": epoch, "split": split, **figures})
+        for name in metrics.keys() - scalars.keys():
+            self.writer.add_histogram(f"{split}/{name}", np.asarray(metrics[name]), shown)
+        self.metrics.append({"step": step, "epoch": epoch, "split": split, **metrics})
 
-    def advance(self, steps: int, epoch: float, figures: Figures) -> None:
-        """Move the bar, or say a line when the last one was some time ago."""
+    def advance(self, steps: int, epoch: float, metrics: Metrics) -> None:
+        """Moves the bar, or logs a line when the last one is some time ago."""
         self.bar.update(steps - self.bar.n)
-        shown = {name: f"{figures[name]:.2f}" for name in ("elbo", "rate", "distortion") if name in figures}
-        self.bar.set_postfix(shown | {"images/s": f"{figures['examples_per_second']:,.0f}"}, refresh=False)
+        shown = {name: f"{metrics[name]:.2f}" for name in ("elbo", "rate", "distortion") if name in metrics}
+        self.bar.set_postfix(shown | {"images/s": f"{metrics['examples_per_second']:,.0f}"}, refresh=False)
         if self.bar.disable and time.monotonic() > self.next_line:
-            self.line(f"epoch {epoch:.2f}, step {steps}/{self.total_steps}", "train", figures)
+            self.line(f"epoch {epoch:.2f}, step {steps}/{self.total_steps}", "train", metrics)
 
-    def line(self, where: str, split: str, figures: Figures) -> None:
+    def line(self, where: str, split: str, metrics: Metrics) -> None:
         self.next_line = time.monotonic() + SECONDS_BETWEEN_LINES
-        rows = [row for row in METRICS.values() if row.console and row.name in figures]
-        shown = (f"{row.label} {_short(figures[row.name])}" for row in rows)
-        log.info("%s: %s %s", where, split, "  ".join(shown))
+        rows = [row for row in METRICS.values() if row.console and row.name in metrics]
+        shown = (f"{row.label} {_short(metrics[row.name])}" for row in rows)
+        self.text.info("%s: %s %s", where, split, "  ".join(shown))
 
     def image(self, tag: str, picture: np.ndarray, step: int) -> None:
         self.writer.add_image(tag, picture, step, dataformats="HWC")
 
-    def configuration(self, yaml: str, config: dict[str, Any], name: str) -> None:
-        """The configuration as text, and as hyper-parameters in this same run: the HPARAMS tab then compares
+    def configuration(self, config: RunConfig, name: str) -> None:
+        """Logs the configuration as text, and as hyper-parameters of this same TensorBoard run: its HPARAMS tab compares
         the runs of a sweep by every key that differs and every scalar that they log."""
         from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 
-        self.writer.add_text("configuration", "".join(f"    {line}\n" for line in yaml.splitlines()))
-        flat = {key: value for key, value in flatten(config).items() if compares(key)}
+        text = yaml.safe_dump(config.plain(), sort_keys=False, allow_unicode=True)
+        self.writer.add_text("configuration", "".join(f"    {line}\n" for line in text.splitlines()))
+        flat = {key: value for key, value in flatten(config.plain()).items() if compares(key)}
         if flat.get("estimator.temperature") == flat.get("latent.temperature"):
-            flat.pop("estimator.temperature", None)  # it follows the latent's: no column of its own
+            flat.pop("estimator.temperature", None)  # it follows the latent's and needs no column
         plain = {key.removesuffix(".name"): value for key, value in flat.items()}
         texts = {k: v if isinstance(v, bool | int | float) else str(v) for k, v in plain.items()}
         self._write_raw(hparams_pb(texts, trial_id=name))
 
-    def session_end(self, success: bool) -> None:
-        """Tell the HPARAMS tab how the run ended (tensorboard's own helper for this needs TensorFlow)."""
+    def end(self, success: bool) -> None:
+        """Tells the HPARAMS tab how the run ended (tensorboard's own function for this needs TensorFlow)."""
         from tensorboard.compat.proto.summary_pb2 import Summary
         from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 
@@ -97,7 +100,7 @@ class Journal:
         self.writer.file_writer.add_summary(summary)
 
     def flush(self) -> None:
-        """Before a checkpoint is written: a run that goes on from it does not log again what came before."""
+        """Needed before a checkpoint is written: a run that is resumed from it does not log again what came before."""
         self.writer.flush()
 
     def close(self) -> None:

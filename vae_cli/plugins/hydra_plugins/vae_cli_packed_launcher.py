@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, configure_log, run_job, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
@@ -28,18 +27,18 @@ class PackedLauncher(Launcher):
         jobs = [self._composed(initial_job_idx + i, each) for i, each in enumerate(job_overrides)]
         spread([job.return_value for job in jobs], self.max_members, self.processes)
         for job in jobs:
-            job.return_value = job.return_value.told
+            job.return_value = job.return_value.objective_value
         return jobs
 
     def _composed(self, number: int, overrides: Sequence[str]) -> JobReturn:
         """A job that has done nothing yet but to become a Member."""
-        from vae_cli.runs.folder import RunFolder
+        from vae_cli.sweeps.job import Job
         from vae_cli.sweeps.packed.scheduler import Member
 
         config = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
         with open_dict(config):
             config.hydra.job.id = config.hydra.job.num = number
         return run_job(
-            lambda cfg: Member(cfg, HydraConfig.instance().cfg, RunFolder(Path(HydraConfig.get().runtime.output_dir))),
+            lambda cfg: Member(Job.current(cfg)),
             config, "hydra.sweep.dir", "hydra.sweep.subdir", self.hydra_context, configure_logging=False,
         )  # fmt: skip

@@ -27,8 +27,8 @@ def spread(members: Sequence[Member], max_members: int | None, processes: int | 
     answers = beside(works)
     for share, (answer, _) in zip(shares, answers, strict=True):
         if answer:  # else its process was killed, as its members' folders say
-            for member, told in zip(share, answer["told"], strict=True):
-                member.told = told
+            for member, value in zip(share, answer["objective_values"], strict=True):
+                member.objective_value = value
     if any(answer and answer["interrupted"] for answer, _ in answers):
         raise Interrupted("interrupted; the same command goes on with the sweep")
 
@@ -57,4 +57,4 @@ def _train(share: list[Member], max_members: int | None, place: int, places: int
         train_all(share, max_members)
     except KeyboardInterrupt:  # Interrupted is one
         interrupted = True
-    return {"told": [member.told for member in share], "interrupted": interrupted}
+    return {"objective_values": [member.objective_value for member in share], "interrupted": interrupted}

@@ -1,0 +1,54 @@
+"""What a run does after its last step: the test of its best state, and pictures."""
+
+from typing import Any
+
+from tqdm import tqdm
+
+from vae_cli.engine.state import Experiment
+from vae_cli.metrics import bound, likelihood
+from vae_cli.reporting import plots, previews
+from vae_cli.runs import checkpoint
+from vae_cli.runs.folder import RunFolder
+from vae_cli.training.trainer import Trainer
+
+SAMPLE_SIDE = 20  # samples.png is 20 × 20
+
+
+def test(trainer: Trainer) -> dict[str, Any]:
+    """Loads the best checkpoint into the model, and evaluates it on the validation and test images."""
+    parts, data, settings = trainer.parts, trainer.parts.data, trainer.settings
+    best = checkpoint.load(trainer.folder.best)
+    parts.model.load_state_dict(best["model"])
+    result: dict[str, Any] = {"best_step": best["step"], "validation": None}
+    if len(data.validation.images):
+        result["validation"] = bound.bound(
+            parts.model, data, data.validation, parts.objective.samples, seed=1
+        )
+    metrics = bound.bound(parts.model, data, data.test, parts.objective.samples, seed=2)
+    if settings.nll_samples and parts.model.latent.has_density:
+        hidden = trainer.logger.bar.disable
+        title = f"nll, {settings.nll_samples} samples"
+        with tqdm(total=len(data.test.images), desc=title, unit="image", disable=hidden, leave=False) as bar:
+            metrics |= likelihood.nll(parts.model, data, data.test, settings.nll_samples, bar.update, seed=3)
+    result["test"] = metrics
+    nll = metrics.get("nll")
+    gap = None if data.entropy is None or nll is None else nll - data.entropy  # type: ignore[operator]
+    result["data"] = {"name": parts.config.data.name, "entropy": data.entropy, "gap": gap}
+    logged = metrics | ({"gap": gap} if gap is not None else {})
+    trainer.logger.log("test", trainer.state.step, trainer.epoch, logged)
+    return result
+
+
+def draw(parts: Experiment, folder: RunFolder) -> None:
+    """Draws figures/samples.png and figures/reconstructions.png."""
+    folder.figures.mkdir(exist_ok=True)
+    data, model, config = parts.data, parts.model, parts.config
+    what = f"{config.data.name}, {config.latent.name} code of {model.latent.code_size}"
+    origin = "the prior" if model.latent.has_density else "a Gaussian fitted to the test codes"
+    samples = previews.prior_samples(model, data, SAMPLE_SIDE**2)
+    title = f"{SAMPLE_SIDE} × {SAMPLE_SIDE} decoded codes from {origin}: {what}"
+    plots.save(folder.figure("samples"), plots.grid(samples, data.shape, SAMPLE_SIDE, magnify=2), title)
+    images = previews.observed_and_reconstructed(model, data)
+    rows = plots.grid(images, data.shape, len(images) // 2, magnify=3)
+    title = f"test images and their reconstructions: {what}"
+    plots.save(folder.figure("reconstructions"), rows, title, ("observation", "reconstruction"))

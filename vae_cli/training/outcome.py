@@ -1,0 +1,58 @@
+"""How a run ended, in its summary.json."""
+
+import logging
+import shlex
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from vae_cli.errors import Diverged, Interrupted
+from vae_cli.runs.folder import RunFolder, Summary
+from vae_cli.version import versions
+
+
+@contextmanager
+def outcome(folder: RunFolder, log: logging.Logger) -> Iterator[Summary]:
+    """Yields the summary to fill, and writes it when the context is left, together with what ended the run.
+
+    The summary says "failed" until the run sets `status` to "finished". Raises Interrupted with the command that
+    resumes the run, Diverged with the last good checkpoint, and every other exception as it is.
+    """
+    started = time.time()
+    summary: Summary = {"status": "failed", "versions": versions()}
+    try:
+        yield summary
+    except KeyboardInterrupt:
+        summary["status"] = "interrupted"
+        raise Interrupted(_resume_hint(folder)) from None
+    except Diverged as error:
+        summary |= {"status": "diverged", "error": str(error)}
+        raise Diverged(f"{error}; {_last_good(folder)}") from error
+    except Exception as error:
+        summary["error"] = str(error)
+        raise
+    finally:
+        summary["wall_seconds"] = time.time() - started
+        _write(folder, summary, log)
+
+
+def _resume_hint(folder: RunFolder) -> str:
+    if folder.last.exists():
+        return f"interrupted; go on with: vae-train {shlex.quote(f'resume={folder}')}"
+    return "interrupted before the first checkpoint; nothing to resume"
+
+
+def _last_good(folder: RunFolder) -> str:
+    return (
+        f"the last good checkpoint is {folder.best}"
+        if folder.best.exists()
+        else "there was no good checkpoint yet"
+    )
+
+
+def _write(folder: RunFolder, summary: Summary, log: logging.Logger) -> None:
+    """An error of the disk must not hide the error that ended the run."""
+    try:
+        folder.write_summary(summary)
+    except OSError as error:
+        log.error("summary.json could not be written: %s", error)
