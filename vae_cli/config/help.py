@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import yaml
 
-HIDDEN = ("name", "_target_", "defaults", "hydra")
+HIDDEN = ("_target_", "defaults", "hydra")
 COMMENT_LINE = re.compile(r"\s+# ?(?P<comment>.*)")
 KEY_LINE = re.compile(
     r"(?P<indent> *)(?P<key>[\w/@.]+):(?: +(?P<value>[^#\s].*?))?(?:\s+# ?(?P<comment>.*))?$"
@@ -63,7 +63,12 @@ def _keys(lines: Sequence[str]) -> Iterator[Key]:
         key = f"{section}.{found['key']}" if found["indent"] else section
         keys.append(Key(key, found["value"] or "", found["comment"] or ""))
     sections = {key.key.rpartition(".")[0] for key in keys}
-    yield from (key for key in keys if key.key not in sections)
+    is_option = (
+        any(line.startswith("_target_:") for line in lines)
+        or "defaults:" in lines
+        and "_self_" not in "".join(lines)
+    )
+    yield from (key for key in keys if key.key not in sections and not (is_option and key.key == "name"))
 
 
 def inherited(folder: Path, option: Option) -> Option:

@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from vae_cli.config.compose import accept, plain, saved_config
-from vae_cli.config.diff import differences
-from vae_cli.config.schema.run import RunConfig
 from vae_cli.errors import RunLocked, RunRefused
 from vae_cli.runs import lock
 from vae_cli.runs.files import read_json_object, read_yaml, write_atomically, write_json
+
+if TYPE_CHECKING:
+    from vae_cli.config.schema.run import RunConfig
 
 FINISHED = "finished"  # a status of summary.json; the others are interrupted, diverged and failed
 UNFINISHED = "unfinished"  # there is no summary.json
@@ -125,8 +125,13 @@ class RunFolder:
         """Whether there is a checkpoint."""
         return any(self.last.parent.glob("*.pt"))
 
-    def config(self, external_targets: bool = False) -> RunConfig:
+    def config(self, external_targets: bool = False) -> "RunConfig":
         """The checked configuration of the run. `external_targets` allows parts from outside this package."""
+        from vae_cli.config.compose import (  # here: a comparison reads 1,000 folders without Hydra
+            accept,
+            saved_config,
+        )
+
         return accept(saved_config(self.config_file), external_targets)
 
     def overrides(self) -> list[str]:
@@ -136,6 +141,9 @@ class RunFolder:
 
     def refuse_other_configuration(self, config: Mapping[str, Any]) -> None:
         """Raise RunRefused where the folder holds a trained run of another configuration than `config`."""
+        from vae_cli.config.compose import plain, saved_config
+        from vae_cli.config.diff import differences
+
         recorded = self.is_trained() and self.config_file.exists()
         if recorded and (found := differences(plain(saved_config(self.config_file)), config)):
             raise RunRefused(f"{self} holds a run of another configuration: {'; '.join(found)}")

@@ -31,9 +31,9 @@ def sentence(error: ValidationError, model: type[BaseModel], value: Any, names: 
     if first["type"] == "missing":
         return f"{key} must be given: {key}=VALUE"
     given = _at(value, path[:depth])
-    nearest = ""
-    if isinstance(choice := first["input"], str) and (choices := _choices(found)):
-        nearest = did_you_mean(choice, choices)
+    inputs = [each["input"] for each in error.errors(include_url=False)]
+    word = next((each for each in inputs if isinstance(each, str)), "")
+    nearest = did_you_mean(word, _choices(found)) if word else ""
     return f"{key}={show(given)} is not allowed; allowed is {allowed(found)}{nearest}"
 
 
