@@ -63,10 +63,8 @@ def _keys(lines: Sequence[str]) -> Iterator[Key]:
         key = f"{section}.{found['key']}" if found["indent"] else section
         keys.append(Key(key, found["value"] or "", found["comment"] or ""))
     sections = {key.key.rpartition(".")[0] for key in keys}
-    is_option = (
-        any(line.startswith("_target_:") for line in lines)
-        or "defaults:" in lines
-        and "_self_" not in "".join(lines)
+    is_option = any(line.startswith("_target_:") for line in lines) or (
+        "defaults:" in lines and "_self_" not in "".join(lines)
     )
     yield from (key for key in keys if key.key not in sections and not (is_option and key.key == "name"))
 
