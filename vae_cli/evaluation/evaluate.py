@@ -14,10 +14,10 @@ from PIL import Image
 from tqdm import tqdm
 
 from vae_cli.config.schema.commands import EvalConfig
-from vae_cli.evaluation.context import View
+from vae_cli.evaluation.context import Context
 from vae_cli.evaluation.gallery import PICTURES
-from vae_cli.evaluation.measurements import Figures
-from vae_cli.evaluation.plan import Study, measured, study
+from vae_cli.evaluation.measurements import Measurements
+from vae_cli.evaluation.plan import Plan, make_plan, measure
 from vae_cli.evaluation.report import page
 from vae_cli.metrics.registry import metric
 from vae_cli.reporting.html import number
@@ -37,53 +37,57 @@ def evaluate(settings: EvalConfig, arguments: list[str]) -> Summary:
 
     `arguments` are the command's, which the page repeats. Raises UserError before anything was written."""
     started = time.perf_counter()
-    of = study(settings)
-    for notice in of.notices:
+    plan = make_plan(settings)
+    for notice in plan.notices:
         log.warning("%s", notice)
-    with tempfile.TemporaryDirectory(prefix=".evaluation-", dir=of.folder) as name:
-        partial, evaluation = Path(name) / "evaluation", of.folder / "evaluation"
+    with tempfile.TemporaryDirectory(prefix=".evaluation-", dir=plan.folder) as name:
+        partial, evaluation = Path(name) / "evaluation", plan.folder / "evaluation"
         partial.mkdir()
-        figures, view = measured(of)
-        for picture in tqdm(of.pictures, desc="pictures", unit="picture", disable=None, leave=False):
-            PICTURES[picture].draw(view, partial / f"{picture}.png")
-        _samples(of, partial / "samples.npz")
-        summary = _summary(of, figures, view) | {"seconds": time.perf_counter() - started}
+        measurements, context = measure(plan)
+        for picture in tqdm(plan.pictures, desc="pictures", unit="picture", disable=None, leave=False):
+            PICTURES[picture].draw(context, partial / f"{picture}.png")
+        _samples(plan, partial / "samples.npz")
+        summary = _summary(plan, measurements, context) | {"seconds": time.perf_counter() - started}
         checkpoint.write_json(partial / "summary.json", summary)
         pictures = {
-            picture: (partial / f"{picture}.png", PICTURES[picture].caption) for picture in of.pictures
+            picture: (partial / f"{picture}.png", PICTURES[picture].caption) for picture in plan.pictures
         }
-        html = page(summary, of.trained.config, _overrides(of.folder), arguments, pictures)
+        html = page(summary, plan.trained.config, _overrides(plan.folder), arguments, pictures)
         (partial / "report.html").write_text(html, encoding="utf-8")
-        _tensorboard(of, figures, view, [file for file, _ in pictures.values()])
+        _tensorboard(plan, measurements, context, [file for file, _ in pictures.values()])
         if evaluation.exists():
             evaluation.rename(Path(name) / "earlier")
         partial.rename(evaluation)
-    _table(of, figures)
+    _table(plan, measurements)
     return summary
 
 
-def _samples(of: Study, file: Path) -> None:
-    if n := of.settings.samples:
-        codes = of.trained.prior_codes(n, of.settings.seed)
-        images = torch.cat([of.trained.decode(part) for part in codes.split(1024)])
+def _samples(plan: Plan, file: Path) -> None:
+    if n := plan.settings.samples:
+        codes = plan.trained.prior_codes(n, plan.settings.seed)
+        images = torch.cat([plan.trained.decode(part) for part in codes.split(1024)])
         np.savez_compressed(file, images=images.cpu().numpy(), codes=codes.cpu().numpy())
 
 
-def _summary(of: Study, figures: Figures, view: View) -> Summary:
-    per_unit = {"rate": view.rates.tolist(), "active": view.active.tolist()}
-    if view.bits is not None:
-        per_unit |= {"on": view.bits.on.tolist(), "correlation": view.bits.correlation.tolist()}
+def _summary(plan: Plan, measurements: Measurements, context: Context) -> Summary:
+    per_unit = {"rate": context.rates.tolist(), "active": context.active.tolist()}
+    if (usage := context.usage) is not None:
+        values, association = usage.frequency.T.tolist(), usage.association.tolist()
+        if len(usage.frequency) == 2:
+            per_unit |= {"on": [on for _, on in values], "correlation": association}
+        else:
+            per_unit |= {"frequencies": values, "association": association}
     return {
-        "run": str(of.folder),
-        "status": of.status,
-        "checkpoint": of.checkpoint,
-        "step": of.trained.step,
-        "notices": of.notices,
-        "settings": of.settings.plain(),
-        "device": str(view.like.device),
+        "run": str(plan.folder),
+        "status": plan.status,
+        "checkpoint": plan.checkpoint,
+        "step": plan.trained.step,
+        "notices": plan.notices,
+        "settings": plan.settings.plain(),
+        "device": str(context.like.device),
         "versions": versions(),
-        "data": {"name": of.trained.config.data.name, "test_images": len(view.data.test.images)},
-        "figures": {name: figure._asdict() for name, figure in figures.items()},
+        "data": {"name": plan.trained.config.data.name, "test_images": len(context.data.test.images)},
+        "figures": {name: each._asdict() for name, each in measurements.items()},
         "per_unit": per_unit,
     }
 
@@ -93,44 +97,44 @@ def _overrides(folder: Path) -> list[str]:
     return [str(override) for override in OmegaConf.load(file)] if file.exists() else []
 
 
-def _tensorboard(of: Study, figures: Figures, view: View, files: list[Path]) -> None:
-    """Figures, pictures and the embedding projector, in an event file that the next evaluation replaces."""
+def _tensorboard(plan: Plan, measurements: Measurements, context: Context, files: list[Path]) -> None:
+    """Measurements, pictures and the embedding projector, in an event file that the next evaluation replaces."""
     from torch.utils.tensorboard import SummaryWriter
 
-    for earlier in of.folder.glob("events.out.*.evaluation"):
+    for earlier in plan.folder.glob("events.out.*.evaluation"):
         earlier.unlink()
-    shutil.rmtree(of.folder / PROJECTOR, ignore_errors=True)
-    step = of.trained.step
-    with SummaryWriter(str(of.folder), filename_suffix=".evaluation") as writer:
-        for name, figure in figures.items():
-            writer.add_scalar(f"evaluation/{name}", figure.value, step)
+    shutil.rmtree(plan.folder / PROJECTOR, ignore_errors=True)
+    step = plan.trained.step
+    with SummaryWriter(str(plan.folder), filename_suffix=".evaluation") as writer:
+        for name, measurement in measurements.items():
+            writer.add_scalar(f"evaluation/{name}", measurement.value, step)
         for file in files:
             with Image.open(file) as image:
                 writer.add_image(
                     f"evaluation/{file.stem}", np.asarray(image.convert("RGB")), step, dataformats="HWC"
                 )
-        if view.vae.latent.code_size > 2:  # the projector needs three; a plane has its scatter
-            n = min(PROJECTED, len(view.data.test.images))
-            sprites = view.images(torch.arange(n)).clamp(0, 1).unflatten(-1, view.data.shape)
+        if context.vae.latent.decoder_inputs > 2:  # the projector needs three; codes of two have the scatter
+            n = min(PROJECTED, len(context.data.test.images))
+            sprites = context.images(torch.arange(n)).clamp(0, 1).unflatten(-1, context.data.shape)
             colours = sprites[:, :3] if sprites.shape[1] >= 3 else sprites[:, :1].expand(-1, 3, -1, -1)
-            labels = None if view.labels is None else view.labels[:n].tolist()
-            writer.add_embedding(view.q.mean[:n], labels, colours, tag="codes")
+            labels = None if context.labels is None else context.labels[:n].tolist()
+            writer.add_embedding(context.q.mean[:n], labels, colours, tag="codes")
 
 
-def _table(of: Study, figures: Figures) -> None:
-    images = f"{len(of.subject.data.test.images):,} test images"
+def _table(plan: Plan, measurements: Measurements) -> None:
+    images = f"{len(plan.subject.data.test.images):,} test images"
     log.info("")
-    log.info("%s, checkpoint %s (step %d), %s", of.folder, of.checkpoint, of.trained.step, images)
+    log.info("%s, checkpoint %s (step %d), %s", plan.folder, plan.checkpoint, plan.trained.step, images)
     rows = [
         (
             metric(name).label,
-            number(figure.value),
-            "" if figure.standard_error is None else f"± {number(figure.standard_error)}",
+            number(measurement.value),
+            "" if measurement.standard_error is None else f"± {number(measurement.standard_error)}",
             metric(name).unit,
-            figure.meaning,
+            measurement.meaning,
         )
-        for name, figure in figures.items()
+        for name, measurement in measurements.items()
     ]
     for line in aligned(rows, "<><<<"):
         log.info("%s", line)
-    log.info("  %s", of.folder / "evaluation/report.html")
+    log.info("  %s", plan.folder / "evaluation/report.html")

@@ -1,85 +1,84 @@
-"""The figures of an evaluation, each with its unit, how many it is a mean of, its standard error and its meaning."""
+"""What an evaluation measures: each value with its unit, number of images, standard error and meaning."""
 
 import math
 from typing import Any, NamedTuple
 
-import torch
 from torch import Generator, Tensor
 from tqdm import tqdm
 
-from vae_cli.data.dataset import Dataset, Split
 from vae_cli.evaluation.context import Subject
 from vae_cli.metrics import bound as evaluate
-from vae_cli.metrics import codes, probes
+from vae_cli.metrics import codes
 from vae_cli.metrics import likelihood as marginal
 from vae_cli.metrics.bound import standard_error
+from vae_cli.models.posterior import Posterior
 
 NATS = "nats/image"
 
 
-class Figure(NamedTuple):
+class Measurement(NamedTuple):
     value: float | int
     unit: str
     n: int  # images, unless the meaning says otherwise
-    standard_error: float | None  # None: exact for these images
+    standard_error: float | None  # None: exact for these images, or unknown
     meaning: str
 
 
-Figures = dict[str, Figure]
+Measurements = dict[str, Measurement]
 
 
-def mean(values: Tensor, meaning: str, unit: str = NATS) -> Figure:
+def mean(values: Tensor, meaning: str, unit: str = NATS) -> Measurement:
     """Of one value an image, [N]."""
     error = standard_error(values) if len(values) > 1 else None
-    return Figure(values.mean().item(), unit, len(values), error, meaning)
+    return Measurement(values.mean().item(), unit, len(values), error, meaning)
 
 
 def progress(title: str, total: int, unit: str) -> Any:
     return tqdm(total=total, desc=title, unit=unit, disable=None, leave=False, unit_scale=True)
 
 
-def likelihood(subject: Subject, samples: int, exact: bool, seed: int) -> tuple[Figures, dict[str, Any]]:
-    """The bound, its terms and log p(x); and what a View shows of them."""
+def likelihood(subject: Subject, samples: int, exact: bool, seed: int) -> tuple[Measurements, dict[str, Any]]:
+    """The bound, its terms and log p(x); and what the pictures show of them."""
     terms = evaluate.per_image(subject.vae, subject.data, subject.data.test, seed=seed)
-    active = evaluate.active_units(terms.means)
-    view: dict[str, Any] = {"rates": terms.rates.mean(0), "active": active}
-    if subject.vae.latent.has_density:
-        figures, more = _bounds(subject, terms.rates.sum(-1), samples, exact, seed)
+    active = evaluate.active_units(terms.means, subject.vae.latent.code_size)
+    shown: dict[str, Any] = {"rates": terms.rates.mean(0), "active": active}
+    if subject.vae.prior() is not None:
+        found, more = _bounds(subject, terms.rates.sum(-1), samples, exact, seed)
     else:
-        figures = {"distortion": mean(terms.distortion, "−log p(x|z) at the code of each image")}
+        found = {"distortion": mean(terms.distortion, "−log p(x|z) at the code of each image")}
         more = {"scores": -terms.distortion, "score_name": "log p(x|z)"}
-    figures["active_units"] = Figure(
+    found["active_units"] = Measurement(
         int(active.sum()), "units", len(active), None,
         f"of {len(active)}: posterior mean varies by more than {evaluate.ACTIVE_VARIANCE} (Burda et al., 2016); n counts units",
     )  # fmt: skip
-    return figures, view | more
+    return found, shown | more
 
 
 def _bounds(
     subject: Subject, rate: Tensor, samples: int, exact: bool, seed: int
-) -> tuple[Figures, dict[str, Any]]:
+) -> tuple[Measurements, dict[str, Any]]:
     vae, data = subject.vae, subject.data
     levels, n = marginal.nested_levels(samples), len(data.test.images)
     with progress(f"log p(x), {samples:,} samples", n, "image") as bar:
         bounds = marginal.log_likelihood(vae, data, data.test, levels, bar.update, seed)
     elbo, log_px = bounds[0], bounds[-1]
-    shown = {"levels": dict(zip(levels, bounds.mean(-1).tolist(), strict=True))}
-    view = {"scores": log_px, "score_name": "log p(x)"} | shown
+    curve = dict(zip(levels, bounds.mean(-1).tolist(), strict=True))
+    shown = {"scores": log_px, "score_name": "log p(x)", "levels": curve}
     name = "−log p(x), importance-sampled" if samples > 1 else "−elbo"
     how = f"{name}, {samples:,} samples: an upper bound in expectation"
-    figures = {"nll": mean(-log_px, how)}
+    found = {"nll": mean(-log_px, how)}
     if exact:
         enumerated = _enumerated(subject, log_px)
-        figures |= enumerated
-        view["exact"] = -enumerated["nll_exact"].value
+        found |= enumerated
+        shown["exact"] = -enumerated["nll_exact"].value
     if data.entropy is not None:
         best = "nll_exact" if exact else "nll"
-        gap, error = figures[best].value - data.entropy, figures[best].standard_error
-        figures["entropy"] = Figure(
+        gap, error = found[best].value - data.entropy, found[best].standard_error
+        found["entropy"] = Measurement(
             data.entropy, NATS, n, None, "of the data's distribution: no model can be below"
         )
-        figures["gap"] = Figure(gap, NATS, n, error, f"{best.replace('_', ' ')} − entropy")
-    return figures | {
+        found["gap"] = Measurement(gap, NATS, n, error, f"{best.replace('_', ' ')} − entropy")
+    return found | {
         "elbo": mean(elbo, f"−(rate + distortion), hard codes, {samples:,} samples an image"),
         "rate": mean(rate, "KL(q(z|x) ‖ p(z))"),
         "distortion": mean(-elbo - rate, "−E_q[log p(x|z)]"),
@@ -87,11 +86,12 @@ def _bounds(
             f"bound_{k}": mean(bounds[i], f"bound on log p(x) from {k:,} samples")
             for i, k in enumerate(levels[1:-1], 1)
         },
-    }, view
+    }, shown
 
 
-def _enumerated(subject: Subject, log_px: Tensor) -> Figures:
-    count = 2**subject.vae.latent.code_size
+def _enumerated(subject: Subject, log_px: Tensor) -> Measurements:
+    count = subject.vae.latent.code_count
+    assert count is not None
     with progress("exact log p(x)", count, "code") as bar:
         exact, elbo = marginal.enumerate_codes(subject.vae, subject.data, subject.data.test, bar.update)
     return {
@@ -101,103 +101,42 @@ def _enumerated(subject: Subject, log_px: Tensor) -> Figures:
     }
 
 
-def code(subject: Subject, q: Any, seed: int) -> tuple[Figures, codes.Bits | None]:
-    """How the rate splits; of binary codes, how the bits are used."""
+def code(subject: Subject, q: Posterior, seed: int) -> tuple[Measurements, codes.Usage | None]:
+    """How the rate splits and, for a discrete code, how its values are used. The latent has a prior."""
     vae, like, n = subject.vae, subject.like, len(subject.data.test.images)
+    prior = vae.latent.prior(like.double())
+    assert prior is not None
     noise = vae.latent.noise((n,), Generator(like.device).manual_seed(seed + 1), like)
-    split = codes.split_rate(q, vae.latent.prior(like.double()), noise)
-    figures = {
+    parts = codes.split_rate(q, prior, noise)
+    found = {
         "mutual_information": mean(
-            split.mutual_information,
+            parts.mutual_information,
             f"I(x; z) of image and code (Hoffman and Johnson, 2016); with {n:,} images at most {math.log(n):.2f}",
         ),
-        "marginal_kl": mean(split.marginal_kl, "KL(q(z) ‖ p(z)); with I(x; z) it makes up the rate"),
+        "marginal_kl": mean(parts.marginal_kl, "KL(q(z) ‖ p(z)); with I(x; z) it makes up the rate"),
     }
-    if not vae.latent.is_binary:
-        return figures, None
-    bits = codes.bits(q)
-    off_diagonal = bits.correlation - bits.correlation.diag().diag()
-    figures["code_entropy"] = mean(
-        -split.marginal_log_prob,
-        f"of q(z); {len(bits.on)} free bits have {len(bits.on) * math.log(2):.2f}",
-        "nats",
+    if vae.latent.values_per_unit is None:
+        return found, None
+    usage = codes.usage(vae.latent.probabilities(q), q.mode)
+    return found | _usage(usage, -parts.marginal_log_prob), usage
+
+
+def _usage(usage: codes.Usage, entropies: Tensor) -> Measurements:
+    """`entropies` [N] are −log q(z) at each image's code."""
+    (values, units), n = usage.frequency.shape, len(entropies)
+    what = (
+        f"{units} independent fair bits"
+        if values == 2
+        else f"{units} independent units of {values} equally frequent values"
     )
-    figures["distinct_codes"] = Figure(
-        bits.distinct, "codes", n, None, "different most probable codes of the test images"
-    )
-    figures["largest_correlation"] = Figure(
-        off_diagonal.abs().max().item(), "1", n, None, "between two units, in absolute value"
-    )
-    return figures, bits
-
-
-def usefulness(subject: Subject, images: int, epochs: int) -> Figures:
-    """Classifiers on code means and on pixels, trained on some training images, tested on the test images."""
-    vae, data = subject.vae, subject.data
-
-    def examples(split: Split) -> tuple[Tensor, Tensor, Any]:
-        assert split.labels is not None
-        pixels = torch.cat(list(evaluate.chunks(data, split, 4096, subject.like)))
-        return pixels, marginal.posterior(vae, data, split).mean, split.labels.cpu().numpy()
-
-    chosen = torch.randperm(len(data.train.images), generator=Generator().manual_seed(0))[:images]
-    train, test = examples(data.train.pick(chosen)), examples(data.test)
-    figures: Figures = {}
-    n = len(test[2])
-    with progress("probes", 4, "classifier") as bar:
-        for i, of, inputs_of in ((1, "code", "code means"), (0, "pixels", "raw pixels")):
-            inputs = [probes.Examples(split[i].double().cpu().numpy(), split[2]) for split in (train, test)]
-            for name, (classify, what) in probes.CLASSIFIERS.items():
-                meaning = f"{what} on {inputs_of}, {len(train[2]):,} training images"
-                figures[f"{of}_{name}"] = accuracy(classify(*inputs), n, meaning)
-                bar.update()
-    return figures | (_pixel_classifier(subject, epochs) if epochs else {})
-
-
-def accuracy(value: float, n: int, meaning: str) -> Figure:
-    return Figure(value, "accuracy", n, probes.accuracy_error(value, n), meaning)
-
-
-def _pixel_classifier(subject: Subject, epochs: int) -> Figures:
-    data, like = subject.data, subject.like
-
-    def pixels_and_labels(*splits: Split) -> tuple[Tensor, Tensor]:
-        images, labels = (
-            torch.cat([s.images for s in splits]),
-            [s.labels for s in splits if s.labels is not None],
-        )
-        return data.pixels(images.to(like.device), torch.float32), torch.cat(labels).to(like.device)
-
-    train, test = pixels_and_labels(data.train, data.validation), pixels_and_labels(data.test)
-    with progress("pixel classifier", epochs, "epoch") as bar:
-        loss, correct = probes.pixel_classifier(train, test, epochs, bar.update)
-    classes, n = int(train[1].max()) + 1, len(loss)
-    what = f"{train[0].shape[-1]} – 1000 – {classes}, {len(train[0]):,} images, {epochs} epochs, SGD (Journal Club talk)"
+    between = "correlation, in absolute value," if values == 2 else "Cramér's V"
+    off_diagonal = usage.association - usage.association.diag().diag()
     return {
-        "classifier_loss": mean(loss, f"test cross-entropy of {what}", "nats/label"),
-        "classifier_accuracy": accuracy(correct.mean().item(), n, f"of {what}"),
-    }
-
-
-def anomaly(
-    subject: Subject, anomalies: Dataset, scores: Tensor, samples: int, seed: int
-) -> tuple[Figures, Tensor]:
-    """How well −log p(x) tells the anomalies' test images from the run's, whose log p(x) is `scores` [N]."""
-    with progress(f"log p(x) of {subject.anomaly}", len(anomalies.test.images), "image") as bar:
-        (found,) = marginal.log_likelihood(
-            subject.vae, anomalies, anomalies.test, (samples,), bar.update, seed
-        )
-    ranking = probes.ranking(-scores.cpu().numpy(), -found.cpu().numpy())
-    n, m = len(scores), len(found)
-    score = f"−log p(x) of {m:,} images of {subject.anomaly} against the test images"
-    return {
-        "auroc": Figure(ranking.auroc, "area", n + m, ranking.auroc_error, f"{score}; chance 0.5"),
-        "average_precision": Figure(
-            ranking.average_precision,
-            "precision",
-            n + m,
-            ranking.average_precision_error,
-            f"{score}; chance {m / (n + m):.3f}",
+        "code_entropy": mean(entropies, f"of q(z); {what} have {units * math.log(values):.2f}", "nats"),
+        "distinct_codes": Measurement(
+            usage.distinct, "codes", n, None, "different most probable codes of the test images"
         ),
-        "anomaly_nll": mean(-found, f"−log p(x) of {subject.anomaly}, {samples:,} samples"),
-    }, found
+        "largest_correlation": Measurement(
+            off_diagonal.abs().max().item(), "1", n, None, f"largest {between} between two units"
+        ),
+    }

@@ -6,18 +6,13 @@ from typing import Any
 
 import torch
 
-from vae_cli.data.support import is_binary
 from vae_cli.engine.state import Experiment
-from vae_cli.reporting import plots, previews
+from vae_cli.reporting import notices, plots, previews
 from vae_cli.reporting.table import aligned
 
 log = logging.getLogger("vae_cli")
 
 SAMPLE_SIDE = 20  # samples.png is 20 × 20
-CROSS_ENTROPY = (
-    "likelihood=bernoulli on grey pixels: the figures are a cross-entropy, not a likelihood; comparable among "
-    "themselves alone (a density for grey pixels: likelihood=continuous_bernoulli)"
-)
 
 
 def draw(parts: Experiment, folder: Path) -> None:
@@ -25,7 +20,7 @@ def draw(parts: Experiment, folder: Path) -> None:
     figures.mkdir(exist_ok=True)
     data, model, config = parts.data, parts.model, parts.config
     what = f"{config.data.name}, {config.latent.name} code of {model.latent.code_size}"
-    origin = "the prior" if model.latent.has_density else "a Gaussian fitted to the test codes"
+    origin = previews.origin_of_samples(model)
     samples = previews.prior_samples(model, data, SAMPLE_SIDE**2)
     title = f"{SAMPLE_SIDE} × {SAMPLE_SIDE} decoded codes from {origin}: {what}"
     plots.save(figures / "samples.png", plots.grid(samples, data.shape, SAMPLE_SIDE, magnify=2), title)
@@ -64,11 +59,11 @@ def announce(parts: Experiment, runtime: str, folder: Path, step: int) -> None:
     log.info("folder    %s", folder)
     if step:
         log.info("resumed   at step %d", step)
-    if parts.model.likelihood.is_discrete and not is_binary(data):
-        log.warning(CROSS_ENTROPY)
-    if not parts.model.latent.has_density:
+    for notice in notices.of_likelihood(parts.model, data):
+        log.warning(notice)
+    if parts.model.prior() is None:
         log.warning(
-            "latent=deterministic has no likelihood: elbo is minus the distortion, no bound, and nll is not given"
+            f"latent={parts.model.latent.name} has no likelihood: elbo is minus the distortion, no bound, and nll is not given"
         )
 
 

@@ -122,7 +122,7 @@ def test(parts: Experiment, folder: Path, journal: Journal, step: int, epoch: fl
             parts.model, data, data.validation, parts.objective.samples, seed=1
         )
     figures = evaluate.bound(parts.model, data, data.test, parts.objective.samples, seed=2)
-    if settings.nll_samples and parts.model.latent.has_density:
+    if settings.nll_samples and parts.model.prior() is not None:
         n = len(data.test.images)
         title = f"nll, {settings.nll_samples} samples"
         with tqdm(total=n, desc=title, unit="image", disable=journal.bar.disable, leave=False) as bar:

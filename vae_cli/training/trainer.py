@@ -166,7 +166,7 @@ class Trainer:
         self.journal.image("reconstructions", plots.grid(rows, shape, len(rows) // 2, magnify=2), state.step)
         self.mark = time.perf_counter()
 
-    def gradient_variance(self) -> bound.Figures:
+    def gradient_variance(self) -> bound.Metrics:
         """Of one batch of validation images with this step's schedule, as the estimator trains."""
         parts, settings = self.parts, self.settings
         like = next(parts.model.parameters())
