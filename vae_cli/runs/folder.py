@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vae_cli.config.compose import accept, plain, saved_config
 from vae_cli.config.diff import differences
 from vae_cli.config.schema.run import RunConfig
 from vae_cli.errors import RunLocked, RunRefused
@@ -127,6 +126,11 @@ class RunFolder:
 
     def config(self, external_targets: bool = False) -> RunConfig:
         """The checked configuration of the run. `external_targets` allows parts from outside this package."""
+        from vae_cli.config.compose import (  # imports Hydra, which reading records does not need
+            accept,
+            saved_config,
+        )
+
         return accept(saved_config(self.config_file), external_targets)
 
     def overrides(self) -> list[str]:
@@ -136,8 +140,9 @@ class RunFolder:
 
     def refuse_other_configuration(self, config: Mapping[str, Any]) -> None:
         """Raise RunRefused where the folder holds a trained run of another configuration than `config`."""
-        recorded = self.is_trained() and self.config_file.exists()
-        if recorded and (found := differences(plain(saved_config(self.config_file)), config)):
+        from vae_cli.config.compose import plain, saved_config
+
+        if self.is_trained() and (found := differences(plain(saved_config(self.config_file)), config)):
             raise RunRefused(f"{self} holds a run of another configuration: {'; '.join(found)}")
 
     def record(self, **files: str) -> None:
