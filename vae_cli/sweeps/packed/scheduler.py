@@ -17,7 +17,7 @@ from vae_cli.training.interrupts import Interrupts
 from vae_cli.training.session import Session
 
 if TYPE_CHECKING:
-    from vae_cli.engine.runtimes import Runner
+    from vae_cli.engine.runners import Runner
 
 
 @dataclass(eq=False)
@@ -148,10 +148,10 @@ def _start(
         if member.batch is not None:
             started.append(member)
             if len(started) == 1 and len(members) > 1:
-                from vae_cli.engine.packed import room
+                from vae_cli.engine.memory import members_that_fit
 
                 assert member.run is not None
-                count, each, free = room(member.run.state)
+                count, each, free = members_that_fit(member.run.state)
                 if count < fitting:
                     fitting = count
                     why = f"memory: about {each / 1e9:.2g} GB each, {free / 1e9:.2g} GB are free"
@@ -196,7 +196,7 @@ class Lockstep:
         if len(runs) == 1:
             return [runs[0].step(self.members[0].batch)]
         states = [run.state for run in runs]
-        self.runner = self.runner or states[0].experiment.runtime(PackedRuns(states))
+        self.runner = self.runner or runs[0].runtime(PackedRuns(states))
         return self.runner([member.batch for member in self.members]).unbind(1)
 
 
