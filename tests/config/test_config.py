@@ -167,7 +167,9 @@ def test_the_keys_of_yaml_are_the_fields_of_the_model_and_the_arguments_of_the_c
     module, _, constructor = config["_target_"].rpartition(".")
     parameters = inspect.signature(getattr(importlib.import_module(module), constructor)).parameters
     taken = {
-        name for name, parameter in parameters.items() if parameter.kind == parameter.POSITIONAL_OR_KEYWORD
+        name
+        for name, parameter in parameters.items()
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
     }
     if module == "torch.optim":  # which take more than we offer
         assert arguments <= taken

@@ -21,6 +21,7 @@ from omegaconf import OmegaConf
 from vae_cli.build import build
 from vae_cli.config.compose import accept, config_folder, saved_config
 from vae_cli.config.diff import differences
+from vae_cli.config.schema.run import RunConfig
 from vae_cli.data.batches import epoch_order
 from vae_cli.engine import runtimes
 from vae_cli.engine.cuda_graph import WARM_UP, CudaGraphRunner
@@ -85,14 +86,14 @@ def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @functools.cache
-def composed(*overrides: str) -> dict[str, Any]:
+def composed(*overrides: str) -> RunConfig:
     base = [key for key in SMALL if not any(o.startswith("data=") for o in overrides) or key[:5] != "data."]
     return accept(hydra.compose("config", [*base, *overrides]))
 
 
 def solo(*overrides: str) -> SingleRun:
     config = composed(*overrides)
-    return SingleRun(State(build(config), torch.Generator().manual_seed(config["seed"])))
+    return SingleRun(State(build(config), torch.Generator().manual_seed(config.seed)))
 
 
 def called(steps: Callable[[], None], states: Sequence[State]) -> Callable[[], None]:
@@ -326,7 +327,7 @@ def test_auto_records_on_a_cpu_where_there_are_steps_enough(monkeypatch):
 def test_a_runtime_is_chosen_by_the_configuration():
     for name, kind in (("auto", Auto), ("eager", Eager), ("compile", Compile), ("graph", Graph)):
         assert isinstance(solo(f"runtime={name}").states[0].experiment.runtime, kind)
-    assert composed("runtime=graph", "runtime.steps=25")["runtime"]["steps"] == 25
+    assert composed("runtime=graph", "runtime.steps=25").runtime.arguments()["steps"] == 25
     with pytest.raises(UserError, match=r"runtime\.steps=0 is not allowed"):
         composed("runtime=graph", "runtime.steps=0")
 

@@ -420,7 +420,7 @@ def assert_refused(command, folder: Path, *arguments: str, words: tuple[str, ...
         ("nll_samples=many", ("nll_samples=many", "a whole number of at least 1")),
         ("samples=-1", ("samples=-1", "a whole number of at least 0")),
         ("probe_image=10", ("'probe_image'", "did you mean 'probe_images'")),
-        ("pictures=[plain]", ("'plain'", "allowed are", "did you mean 'plane'")),
+        ("pictures=[plain]", ("pictures=[plain]", "a list of values, each curves,", "did you mean 'plane'")),
         ("pictures=plane", ("pictures=plane", "a list of")),
         ("checkpoint=first", ("checkpoint=first", "best, last")),
         ("device=cuda", ("device=cuda", "no CUDA", "auto, cpu")),

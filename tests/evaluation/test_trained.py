@@ -227,7 +227,7 @@ def test_vae_eval_refuses_such_a_configuration_too(command, original_bernoulli, 
     edit(folder, change)
     run = command("vae-eval", f"run={folder}", cwd=tmp_path)
     assert run.returncode == 2 and len(run.stderr.splitlines()) == 1
-    assert "network._target_=vae_cli.cli.os.system is not allowed" in run.stderr
+    assert "network._target_=vae_cli.cli.os.system is not part of vae-cli" in run.stderr
     assert not marker.exists() and not (folder / "evaluation").exists()
 
 

@@ -21,6 +21,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 
 from vae_cli.build import build
 from vae_cli.config.compose import accept, config_folder
+from vae_cli.config.schema.run import RunConfig
 from vae_cli.engine.runtimes import Eager
 from vae_cli.engine.state import State
 from vae_cli.engine.trainable import SingleRun
@@ -71,7 +72,7 @@ def no_pictures(monkeypatch):
 
 
 @functools.cache
-def composed(*overrides: str) -> dict:
+def composed(*overrides: str) -> RunConfig:
     return accept(hydra.compose("config", list(overrides)))
 
 
@@ -101,7 +102,7 @@ def at_step(monkeypatch: pytest.MonkeyPatch, steps: tuple[int, ...], event: Call
     monkeypatch.setattr(trainer.Steps, "__call__", disturbed)
 
 
-def stop_and_go(config: dict, folder: Path, how: signal.Signals, steps: tuple[int, ...]) -> None:
+def stop_and_go(config: RunConfig, folder: Path, how: signal.Signals, steps: tuple[int, ...]) -> None:
     """Run with a signal within each of `steps`, resuming after each."""
     for step in (*steps, None):
         with pytest.MonkeyPatch.context() as patch:

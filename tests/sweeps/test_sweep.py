@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import yaml
 
-from vae_cli.config.compose import config_folder
+from vae_cli.config.compose import config_folder, prepare_hydra
 from vae_cli.config.diff import flatten
 from vae_cli.runs import lock
 from vae_cli.sweeps.monitor import Monitor, halt
@@ -166,6 +166,7 @@ def test_the_packaged_configuration_of_a_launcher_stands_before_the_plugins(comm
     """And the plugin knows every key of it; Hydra does not warn of two configurations with one name."""
     ours = yaml.safe_load(LAUNCHERS[launcher].read_text())
     plugin = ours["_target_"].split(".")[1]
+    prepare_hydra()  # Python then finds our own plugin
     if not find_spec("hydra_plugins") or not find_spec(f"hydra_plugins.{plugin}"):
         pytest.skip(
             f"{plugin} is not installed: pip install 'vae-cli[{EXTRAS[f'hydra/launcher={launcher}']}]'"
