@@ -22,7 +22,7 @@ def make(shape: dict, train: int = 300, validation: int = 100, test: int = 100, 
 
 
 def enumerated(height: int, width: int, heights: tuple[int, int], widths: tuple[int, int]) -> dict:
-    """Every possible image and its probability, from the definition, by brute force."""
+    """Every possible image and its probability, by enumerating the definition."""
     found: Counter = Counter()
     sizes = [*itertools.product(range(heights[0], heights[1] + 1), range(widths[0], widths[1] + 1))]
     for h, w in sizes:
@@ -86,7 +86,7 @@ def test_same_seed_same_data_another_seed_other_data():
 
 
 def test_splits_are_drawn_independently_of_each_other():
-    """At one index, two splits have the same of 256 squares as often as chance has it."""
+    """Two splits show the same of 256 squares at the same index as often as chance predicts."""
     n = 20_000
     data = make(SQUARES, train=n, validation=n, test=n)
     for a, b in itertools.combinations((data.train, data.validation, data.test), 2):
