@@ -64,7 +64,7 @@ def build_model(config: RunConfig, shape: tuple[int, int, int]) -> VAE:
     likelihood, latent, network = make(config.likelihood), make(config.latent), make(config.network)
     try:
         encoder = network.encoder(shape, latent.encoder_outputs)
-        decoder = network.decoder(latent.code_size, shape, likelihood.outputs_per_pixel)
+        decoder = network.decoder(latent.decoder_inputs, shape, likelihood.outputs_per_pixel)
     except ValueError as error:
         raise UserError(str(error)) from error
     return VAE(encoder, decoder, latent, likelihood)

@@ -24,10 +24,10 @@ from vae_cli.data.dataset import Dataset, Split
 from vae_cli.engine.runtimes import keep_memory
 from vae_cli.metrics.bound import rows_at_once
 from vae_cli.metrics.likelihood import importance_bounds, log_likelihood, nested_levels
-from vae_cli.models.distributions import softplus
-from vae_cli.models.latents import GaussianLatent
+from vae_cli.models.latents.gaussian import GaussianLatent
 from vae_cli.models.likelihoods import BernoulliLikelihood
 from vae_cli.models.networks import MLP
+from vae_cli.models.softplus import softplus
 from vae_cli.models.vae import VAE
 
 ROUNDS, SAMPLES, MANY = 10, 5000, 1_000_000

@@ -17,7 +17,10 @@ from vae_cli.evaluation.context import Subject, View
 from vae_cli.evaluation.gallery import PICTURES, requested
 from vae_cli.evaluation.images import walks
 from vae_cli.metrics.likelihood import posterior
-from vae_cli.models.latents import BernoulliLatent, DeterministicLatent, GaussianLatent, Latent
+from vae_cli.models.latents.bernoulli import BernoulliLatent
+from vae_cli.models.latents.contract import Latent
+from vae_cli.models.latents.deterministic import DeterministicLatent
+from vae_cli.models.latents.gaussian import GaussianLatent
 from vae_cli.models.likelihoods import BernoulliLikelihood, GaussianLikelihood
 from vae_cli.models.networks import MLP
 from vae_cli.models.vae import VAE
@@ -35,7 +38,7 @@ def vae(latent: Latent, shape: tuple[int, int, int] = GREY, likelihood=None) -> 
     torch.manual_seed(0)
     network, likelihood = MLP((7,), "tanh", "xavier"), likelihood or BernoulliLikelihood()
     encoder = network.encoder(shape, latent.encoder_outputs)
-    decoder = network.decoder(latent.code_size, shape, likelihood.outputs_per_pixel)
+    decoder = network.decoder(latent.decoder_inputs, shape, likelihood.outputs_per_pixel)
     return VAE(encoder, decoder, latent, likelihood)
 
 

@@ -14,7 +14,10 @@ from vae_cli.evaluation.measurements import Measurements
 from vae_cli.metrics import bound as evaluate
 from vae_cli.metrics import codes, probes
 from vae_cli.metrics import likelihood as marginal
-from vae_cli.models.latents import BernoulliLatent, DeterministicLatent, GaussianLatent, Latent
+from vae_cli.models.latents.bernoulli import BernoulliLatent
+from vae_cli.models.latents.contract import Latent
+from vae_cli.models.latents.deterministic import DeterministicLatent
+from vae_cli.models.latents.gaussian import GaussianLatent
 from vae_cli.models.likelihoods import BernoulliLikelihood
 from vae_cli.models.networks import MLP
 from vae_cli.models.vae import VAE

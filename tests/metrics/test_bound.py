@@ -11,7 +11,10 @@ from torch import distributions as oracle
 from vae_cli.data.dataset import Dataset, Split
 from vae_cli.metrics import bound as evaluate
 from vae_cli.metrics.gradients import gradient_variance
-from vae_cli.models.latents import BernoulliLatent, DeterministicLatent, GaussianLatent, Latent
+from vae_cli.models.latents.bernoulli import BernoulliLatent
+from vae_cli.models.latents.contract import Latent
+from vae_cli.models.latents.deterministic import DeterministicLatent
+from vae_cli.models.latents.gaussian import GaussianLatent
 from vae_cli.models.likelihoods import BernoulliLikelihood
 from vae_cli.models.networks import MLP
 from vae_cli.models.vae import VAE
@@ -31,7 +34,7 @@ def vae(latent: Latent, hidden: tuple[int, ...] = (7,)) -> VAE:
     network, shape = MLP(hidden, "tanh", "xavier"), (1, 2, 3)
     encoder, decoder = (
         network.encoder(shape, latent.encoder_outputs),
-        network.decoder(latent.code_size, shape, 1),
+        network.decoder(latent.decoder_inputs, shape, 1),
     )
     return VAE(encoder, decoder, latent, BernoulliLikelihood())
 

@@ -12,7 +12,9 @@ from torch import distributions as oracle
 from vae_cli.metrics import codes
 from vae_cli.metrics.codes import bits, class_means, principal_plane, split_rate
 from vae_cli.models.distributions import Bernoulli, Normal
-from vae_cli.models.latents import BernoulliLatent, GaussianLatent, Posterior
+from vae_cli.models.latents.bernoulli import BernoulliLatent
+from vae_cli.models.latents.gaussian import GaussianLatent
+from vae_cli.models.posterior import Posterior
 
 pytestmark = pytest.mark.usefixtures("float64")
 

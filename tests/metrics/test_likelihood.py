@@ -15,9 +15,11 @@ from vae_cli.data.dataset import Dataset, Split
 from vae_cli.data.rectangles import rectangles
 from vae_cli.metrics import bound as evaluate
 from vae_cli.metrics import likelihood as marginal
-from vae_cli.metrics.bound import standard_error
+from vae_cli.metrics.bound import hard_bound, standard_error
 from vae_cli.metrics.likelihood import enumerate_codes, importance_bounds, log_likelihood, nested_levels, nll
-from vae_cli.models.latents import BernoulliLatent, GaussianLatent, Latent
+from vae_cli.models.latents.bernoulli import BernoulliLatent
+from vae_cli.models.latents.contract import Latent
+from vae_cli.models.latents.gaussian import GaussianLatent
 from vae_cli.models.likelihoods import (
     BernoulliLikelihood,
     ContinuousBernoulliLikelihood,
@@ -27,7 +29,7 @@ from vae_cli.models.likelihoods import (
 )
 from vae_cli.models.networks import MLP
 from vae_cli.models.vae import VAE
-from vae_cli.objectives.elbo import ELBO, hard_bound
+from vae_cli.objectives.elbo import ELBO
 from vae_cli.objectives.estimators.relaxation import Concrete
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -57,7 +59,10 @@ def vae(latent: Latent, likelihood: Likelihood = BERNOULLI[0]) -> VAE:
     network, shape = MLP((7,), "tanh", "xavier"), (1, 2, 3)
     encoder = network.encoder(shape, latent.encoder_outputs)
     return VAE(
-        encoder, network.decoder(latent.code_size, shape, likelihood.outputs_per_pixel), latent, likelihood
+        encoder,
+        network.decoder(latent.decoder_inputs, shape, likelihood.outputs_per_pixel),
+        latent,
+        likelihood,
     )
 
 

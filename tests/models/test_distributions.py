@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 from torch import distributions as oracle
-from torch.nn import functional
 
-from vae_cli.models.distributions import Bernoulli, ContinuousBernoulli, Delta, Normal, softplus
+from vae_cli.models.continuous_bernoulli import ContinuousBernoulli
+from vae_cli.models.distributions import Bernoulli, Delta, Normal
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -79,12 +79,11 @@ def test_normal_sample_moves_the_noise_to_its_quantile():
     close(Normal(MEAN, LOG_STD).sample(noise), theirs.icdf(oracle.Normal(0.0, 1.0).cdf(noise)), 1e-9)
 
 
-def test_a_delta_is_its_value_and_costs_nothing():
+def test_a_delta_is_its_value():
     value = torch.randn(3, 2, generator=torch.Generator().manual_seed(0))
     delta = Delta(value)
     assert delta.mode is value and delta.mean is value
     close(delta.sample(torch.ones(5, 3, 2)), value.expand(5, 3, 2), 0)
-    close(delta.kl(Delta(value + 1)), 0.0, 0)
 
 
 # Continuous Bernoulli: its constant, mean and gradient where a naive formula loses them.
@@ -316,23 +315,3 @@ def test_continuous_bernoulli_quantile_loses_nothing_in_float32(logit):
         for dtype in (torch.float32, torch.float64)
     )
     torch.testing.assert_close(single.double(), double, rtol=0, atol=4 * 2**-24)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_softplus_is_exact_to_rounding_with_its_gradient(dtype):
-    """Against log(1 + exp(x)) in float64, where float32 can say it; in float64 against torch's own."""
-    x = torch.linspace(-87, 87, 100_001, dtype=dtype).requires_grad_()
-    wide = x.detach().double()
-    expected = (
-        torch.logaddexp(wide, torch.zeros(()))
-        if dtype == torch.float32
-        else functional.softplus(wide, threshold=40)
-    )
-    value = softplus(x)
-    value.sum().backward()
-    error = ((value.double() - expected) / expected).abs().max()
-    assert error < 4 * torch.finfo(dtype).eps
-    close(x.grad.double(), wide.sigmoid(), 4 * torch.finfo(dtype).eps)
-    ends = softplus(torch.tensor([math.inf, -math.inf, 1e30, -1e30], dtype=dtype))
-    assert ends.tolist() == [math.inf, 0, torch.tensor(1e30, dtype=dtype).item(), 0]
-    assert softplus(torch.tensor(math.nan, dtype=dtype)).isnan()

@@ -14,7 +14,8 @@ import torch
 from torch import Generator, Tensor, nn
 
 from vae_cli.models.distributions import Bernoulli, Delta, Normal
-from vae_cli.models.latents import BernoulliLatent, GaussianLatent
+from vae_cli.models.latents.bernoulli import BernoulliLatent
+from vae_cli.models.latents.gaussian import GaussianLatent
 from vae_cli.objectives.estimators.pathwise import Pathwise
 from vae_cli.objectives.estimators.relaxation import Concrete
 from vae_cli.objectives.estimators.score_function import Reinforce

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 MOVED = {  # old `_target_`, or the module that it was in → new one
-    "vae_cli.latents": "vae_cli.models.latents",
+    "vae_cli.latents.GaussianLatent": "vae_cli.models.latents.gaussian.GaussianLatent",
+    "vae_cli.latents.BernoulliLatent": "vae_cli.models.latents.bernoulli.BernoulliLatent",
+    "vae_cli.latents.DeterministicLatent": "vae_cli.models.latents.deterministic.DeterministicLatent",
     "vae_cli.likelihoods": "vae_cli.models.likelihoods",
     "vae_cli.networks": "vae_cli.models.networks",
     "vae_cli.estimators.Pathwise": "vae_cli.objectives.estimators.pathwise.Pathwise",

@@ -3,11 +3,6 @@
 from vae_cli.data.dataset import Dataset
 from vae_cli.errors import UserError
 
-CROSS_ENTROPY = (
-    "likelihood=bernoulli on grey pixels: the metrics are a cross-entropy, not a likelihood, and can be compared only "
-    "with each other (a density for grey pixels: likelihood=continuous_bernoulli)"
-)
-
 
 def check_support(data: Dataset, support: tuple[float, float] | None, likelihood: str) -> None:
     """Raise UserError for pixels outside the likelihood's support (low, high); None is the whole real line."""

@@ -35,6 +35,7 @@ class PackedRuns:
         self.sizes = [state.experiment.model.latent.code_size for state in states]
         self.largest = max(self.sizes)
         widest = losses[self.sizes.index(self.largest)]
+        self.widest = widest.model.latent.decoder_inputs
         self.shapes = {name: p.shape for name, p in widest.named_parameters()}
         own = [dict(loss.named_parameters()) for loss in losses]
         same = [name for name in self.shapes if len({each[name].shape for each in own}) == 1]
@@ -89,7 +90,7 @@ class PackedRuns:
         self.set_learning_rate(dials.learning_rate)
         drawn = [draw(state, images) for state, images in zip(self.states, batch, strict=True)]
         inputs, x, noise = zip(*drawn, strict=True)
-        filled = self._filled_up(noise, (*noise[0].shape[:-1], self.largest))
+        filled = self._filled_up(noise, (*noise[0].shape[:-1], self.widest))
         draws = StepInputs(torch.stack(inputs), torch.stack(x), filled)
         rows = (self.gradient or self._eagerly)(draws, dials)
         self._hand_out_gradients()
@@ -192,7 +193,7 @@ def room(state: State) -> tuple[int, int, int]:
         return tensor
 
     x = like.new_zeros(parts.settings.batch_size, parts.data.train.images.shape[1])
-    noise = like.new_zeros(parts.objective.samples, len(x), parts.model.latent.code_size)
+    noise = like.new_zeros(parts.objective.samples, len(x), parts.model.latent.decoder_inputs)
     with saved_tensors_hooks(count, lambda tensor: tensor):
         loss(StepInputs(x, x, noise), {name: like.new_ones(()) for name in parts.objective.schedule(0)})
     each = 5 * sum(p.nbytes for p in parts.parameters) + 2 * kept[0]

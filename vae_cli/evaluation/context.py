@@ -1,4 +1,4 @@
-"""What the pictures of an evaluation are made from."""
+"""What the pictures of an evaluation are drawn from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,19 +7,19 @@ from typing import Any
 from torch import Generator, Tensor
 
 from vae_cli.data.dataset import Dataset
-from vae_cli.metrics.codes import Bits
-from vae_cli.models.latents import Posterior
+from vae_cli.metrics.codes import Usage
+from vae_cli.models.posterior import Posterior
 from vae_cli.models.vae import VAE
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A trained model beside its data, and what is asked of it."""
+    """A trained model, its data, and what the user asked of them."""
 
     vae: VAE
     data: Dataset
     metrics: Sequence[dict[str, Any]] = ()  # of metrics.jsonl
-    pairs: Sequence[tuple[int, int]] = ()  # test images between which to walk
+    pairs: Sequence[tuple[int, int]] = ()  # test images between which to interpolate
     anomaly: str | None = None
 
     @property
@@ -40,15 +40,15 @@ class Subject:
 
 
 @dataclass(frozen=True, kw_only=True)
-class View(Subject):
-    """What was measured on its N test images, as far as pictures show it."""
+class Context(Subject):
+    """The subject with the measurements on its N test images that pictures show."""
 
-    q: Posterior  # [N, K]
+    q: Posterior  # over codes [N, V]
     rates: Tensor  # [K], nats
     active: Tensor  # [K], whether a unit is active
-    scores: Tensor  # [N], log p(x); of a plain auto-encoder, log p(x|z)
+    scores: Tensor  # [N], log p(x); without a prior, log p(x|z)
     score_name: str
     levels: dict[int, float] = field(default_factory=dict)  # number of samples → bound
-    exact: float | None = None  # mean log p(x), enumerated
-    bits: Bits | None = None
+    exact: float | None = None  # mean log p(x), by enumeration
+    usage: Usage | None = None  # of discrete units
     anomaly_scores: Tensor | None = None  # log p(x), [M]

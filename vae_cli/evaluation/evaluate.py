@@ -11,10 +11,10 @@ import torch
 from tqdm import tqdm
 
 from vae_cli.config.schema.commands import EvalConfig
-from vae_cli.evaluation.context import View
+from vae_cli.evaluation.context import Context
 from vae_cli.evaluation.gallery import PICTURES
 from vae_cli.evaluation.measurements import Measurement, Measurements
-from vae_cli.evaluation.plan import Study, measured, study
+from vae_cli.evaluation.plan import Plan, make_plan, measure
 from vae_cli.evaluation.report import page
 from vae_cli.evaluation.tensorboard import write_tensorboard
 from vae_cli.metrics.registry import metric
@@ -35,53 +35,57 @@ def evaluate(settings: EvalConfig, arguments: list[str]) -> Summary:
 
     Raises UserError before anything is written."""
     started = time.perf_counter()
-    of = study(settings)
-    for notice in of.notices:
+    plan = make_plan(settings)
+    for notice in plan.notices:
         log.warning("%s", notice)
-    with tempfile.TemporaryDirectory(prefix=".evaluation-", dir=of.folder.path) as name:
-        partial, evaluation = Path(name) / "evaluation", of.folder.evaluation.path
+    with tempfile.TemporaryDirectory(prefix=".evaluation-", dir=plan.folder.path) as name:
+        partial, evaluation = Path(name) / "evaluation", plan.folder.evaluation.path
         partial.mkdir()
-        metrics, view = measured(of)
-        for picture in tqdm(of.pictures, desc="pictures", unit="picture", disable=None, leave=False):
-            PICTURES[picture].draw(view, partial / f"{picture}.png")
-        _save_samples(of, partial / "samples.npz")
-        summary = _summary(of, metrics, view) | {"seconds": time.perf_counter() - started}
+        metrics, context = measure(plan)
+        for picture in tqdm(plan.pictures, desc="pictures", unit="picture", disable=None, leave=False):
+            PICTURES[picture].draw(context, partial / f"{picture}.png")
+        _save_samples(plan, partial / "samples.npz")
+        summary = _summary(plan, metrics, context) | {"seconds": time.perf_counter() - started}
         write_json(EvaluationFolder(partial).summary_file, summary)
         pictures = {
-            picture: (partial / f"{picture}.png", PICTURES[picture].caption) for picture in of.pictures
+            picture: (partial / f"{picture}.png", PICTURES[picture].caption) for picture in plan.pictures
         }
-        html = page(summary, of.trained.config, of.folder.overrides(), arguments, pictures)
+        html = page(summary, plan.trained.config, plan.folder.overrides(), arguments, pictures)
         EvaluationFolder(partial).report.write_text(html, encoding="utf-8")
         files = [file for file, _ in pictures.values()]
-        write_tensorboard(of.folder.path, of.trained.step, metrics, view, files)
+        write_tensorboard(plan.folder.path, plan.trained.step, metrics, context, files)
         if evaluation.exists():
             evaluation.rename(Path(name) / "earlier")
         partial.rename(evaluation)
-    _print(of, metrics)
+    _print(plan, metrics)
     return summary
 
 
-def _save_samples(of: Study, file: Path) -> None:
-    if n := of.settings.samples:
-        codes = of.trained.prior_codes(n, of.settings.seed)
-        images = torch.cat([of.trained.decode(part) for part in codes.split(1024)])
+def _save_samples(plan: Plan, file: Path) -> None:
+    if n := plan.settings.samples:
+        codes = plan.trained.prior_codes(n, plan.settings.seed)
+        images = torch.cat([plan.trained.decode(part) for part in codes.split(1024)])
         np.savez_compressed(file, images=images.cpu().numpy(), codes=codes.cpu().numpy())
 
 
-def _summary(of: Study, metrics: Measurements, view: View) -> Summary:
-    per_unit = {"rate": view.rates.tolist(), "active": view.active.tolist()}
-    if view.bits is not None:
-        per_unit |= {"on": view.bits.on.tolist(), "correlation": view.bits.correlation.tolist()}
+def _summary(plan: Plan, metrics: Measurements, context: Context) -> Summary:
+    per_unit = {"rate": context.rates.tolist(), "active": context.active.tolist()}
+    if (usage := context.usage) is not None:
+        values, association = usage.frequency.T.tolist(), usage.association.tolist()
+        if len(usage.frequency) == 2:
+            per_unit |= {"on": [on for _, on in values], "correlation": association}
+        else:
+            per_unit |= {"frequencies": values, "association": association}
     return {
-        "run": str(of.folder),
-        "status": of.status,
-        "checkpoint": of.checkpoint,
-        "step": of.trained.step,
-        "notices": of.notices,
-        "settings": of.settings.plain(),
-        "device": str(view.like.device),
+        "run": str(plan.folder),
+        "status": plan.status,
+        "checkpoint": plan.checkpoint,
+        "step": plan.trained.step,
+        "notices": plan.notices,
+        "settings": plan.settings.plain(),
+        "device": str(context.like.device),
         "versions": versions(),
-        "data": {"name": of.trained.config.data.name, "test_images": len(view.data.test.images)},
+        "data": {"name": plan.trained.config.data.name, "test_images": len(context.data.test.images)},
         "figures": {
             name: {"value": m.value, "unit": metric(name).unit, **m._asdict()} for name, m in metrics.items()
         },
@@ -89,17 +93,17 @@ def _summary(of: Study, metrics: Measurements, view: View) -> Summary:
     }
 
 
-def _print(of: Study, metrics: Measurements) -> None:
-    images = f"{len(of.subject.data.test.images):,} test images"
+def _print(plan: Plan, metrics: Measurements) -> None:
+    images = f"{len(plan.subject.data.test.images):,} test images"
     log.info("")
-    log.info("%s, checkpoint %s (step %d), %s", of.folder, of.checkpoint, of.trained.step, images)
+    log.info("%s, checkpoint %s (step %d), %s", plan.folder, plan.checkpoint, plan.trained.step, images)
     rows = [
         (metric(name).label, number(m.value), _error(m), metric(name).unit, m.meaning)
         for name, m in metrics.items()
     ]
     for line in aligned(rows, "<><<<"):
         log.info("%s", line)
-    log.info("  %s", of.folder.evaluation.report)
+    log.info("  %s", plan.folder.evaluation.report)
 
 
 def _error(measured: Measurement) -> str:

@@ -6,105 +6,105 @@ from typing import NamedTuple
 
 from vae_cli.errors import UserError
 from vae_cli.evaluation import charts, images
-from vae_cli.evaluation.context import Subject, View
+from vae_cli.evaluation.context import Context, Subject
 
-LISTED_UNITS = 8  # all codes of so many bits fit one picture
+LISTED_CODES = 256  # so many codes fit one picture
 
 
 class Picture(NamedTuple):
-    draw: Callable[[View, Path], None]
+    draw: Callable[[Context, Path], None]
     caption: str  # how to read it
     needs: str = ""  # in words
-    given: Callable[[Subject], bool] = lambda subject: True
+    possible: Callable[[Subject], bool] = lambda subject: True
 
 
-def _density(subject: Subject) -> bool:
-    return subject.vae.latent.has_density
+def _has_prior(subject: Subject) -> bool:
+    return subject.vae.prior() is not None
 
 
-def _bits(subject: Subject, most: float = float("inf")) -> bool:
-    return subject.vae.latent.is_binary and subject.vae.latent.code_size <= most
+def _has_plane(subject: Subject) -> bool:
+    return subject.vae.latent.plane(1, subject.like) is not None
 
 
-def _is_plane(subject: Subject) -> bool:
-    latent = subject.vae.latent
-    return latent.has_density and not latent.is_binary and latent.code_size == 2
+def _has_few_codes(subject: Subject) -> bool:
+    count = subject.vae.latent.code_count
+    return count is not None and count <= LISTED_CODES
 
 
-STOCHASTIC = "latent=gaussian or latent=bernoulli"
+PRIOR = "a latent with a prior"
 PICTURES: dict[str, Picture] = {  # in the order of the report
     "curves": Picture(
         charts.curves,
-        "What training saw, an epoch a point. Where validation falls behind train, the model remembers rather than learns.",
+        "One point per epoch. Where the validation curve falls behind the training curve, the model overfits.",
         "epochs in metrics.jsonl",
         lambda subject: any("epoch_elbo" in line for line in subject.metrics),
     ),
     "reconstructions": Picture(
         images.reconstructions,
-        "What a code keeps of an image. The sample draws each pixel from the decoder's distribution, as the likelihood means it.",
+        "What a code keeps of an image. The sample draws each pixel from the decoder's distribution.",
     ),
-    "samples": Picture(images.samples, "What the model believes images to be, before it has seen one."),
+    "samples": Picture(images.samples, "What the model takes for a typical image, without having seen one."),
     "class_samples": Picture(
         images.class_samples,
-        "Each class as one simple distribution of codes, sampled and decoded.",
+        "The codes of each class as one simple distribution, sampled and decoded.",
         "labelled data",
         lambda subject: subject.labels is not None,
     ),
     "scatter": Picture(
         charts.scatter,
-        "Where the test images lie in code space. Black lines are the walks of the interpolations.",
+        "Where the test images lie in code space. Black lines are the paths of the interpolations.",
         "latent.code_size of at least 2 and two test images",
         lambda subject: subject.vae.latent.code_size > 1 and len(subject.data.test.images) > 1,
     ),
     "plane": Picture(
         images.plane,
-        "All of a two-dimensional code at one glance, each cell equally probable under the prior.",
-        "latent=gaussian with latent.code_size=2",
-        _is_plane,
+        "A two-dimensional code at one glance. All cells are equally probable under the prior.",
+        "a continuous code of two units: latent=gaussian with latent.code_size=2",
+        _has_plane,
     ),
     "all_codes": Picture(
         images.all_codes,
-        "Everything that the decoder can say.",
-        f"latent=bernoulli with at most {LISTED_UNITS} units",
-        lambda subject: _bits(subject, LISTED_UNITS),
+        "Every image that the decoder can produce.",
+        f"a discrete code with at most {LISTED_CODES} values: latent=bernoulli with at most 8 units, for example",
+        _has_few_codes,
     ),
     "interpolations": Picture(
         images.interpolations,
-        "What lies between two codes. A good code has images there, not overlays.",
+        "What lies between two codes. A good code decodes to plausible images there, not to overlays.",
         "two test images",
         lambda subject: len(subject.data.test.images) > 1,
     ),
     "traversals": Picture(
         images.traversals,
-        "What each unit does to an image, the most informative first. In a difference red is added, blue removed.",
+        "What each unit changes in an image, the most informative unit first. In a difference, red is added and blue removed.",
     ),
     "rates": Picture(
-        charts.rates, "How many nats each unit carries. A unit near 0 is not used.", STOCHASTIC, _density
+        charts.rates, "How many nats each unit carries. A unit near 0 is not used.", PRIOR, _has_prior
     ),
     "bits": Picture(
-        charts.bits,
-        "A bit that is on half of the time and goes with no other carries most.",
-        "latent=bernoulli",
-        _bits,
+        charts.usage,
+        "How often each unit takes each value. Units whose values are equally frequent and independent carry most.",
+        "a discrete code: latent=bernoulli or latent=categorical",
+        lambda subject: subject.vae.latent.values_per_unit is not None,
     ),
     "likelihood": Picture(
         charts.likelihood,
-        "Which images the model expects. A long left tail is what it never understood.",
-        STOCHASTIC,
-        _density,
+        "Which images the model expects. A long left tail holds those that it does not model.",
+        PRIOR,
+        _has_prior,
     ),
     "bounds": Picture(
         charts.bounds,
-        "More samples bring the bound nearer to log p(x). Where the line is flat, the estimate can be trusted.",
-        STOCHASTIC,
-        _density,
+        "More samples bring the bound nearer to log p(x). Where the line is flat, the estimate is reliable.",
+        PRIOR,
+        _has_prior,
     ),
     "extremes": Picture(
         images.extremes, "The most and the least expected test images, and what their codes keep."
     ),
     "anomaly": Picture(
         charts.anomaly,
-        "How well the likelihood alone tells the two apart; the figures are AUROC and average precision.",
+        "How well the likelihood alone separates the two; the metrics are AUROC and average precision.",
         "anomaly=DATA",
         lambda subject: subject.anomaly is not None,
     ),
@@ -112,10 +112,13 @@ PICTURES: dict[str, Picture] = {  # in the order of the report
 
 
 def requested(names: Sequence[str] | None, subject: Subject) -> list[str]:
-    """The pictures asked for, or all that this run can give. Raises UserError for one that it cannot."""
+    """The pictures with these names, or all that are possible for this run. Raises UserError for one that is not."""
     for name in names or ():
-        if not PICTURES[name].given(subject):
-            raise UserError(f"pictures={name} cannot be given: it needs {PICTURES[name].needs}")
-    return [
-        name for name in PICTURES if (name in names if names is not None else PICTURES[name].given(subject))
-    ]
+        if not PICTURES[name].possible(subject):
+            latent = subject.vae.latent
+            raise UserError(
+                f"pictures={name} is not possible: it needs {PICTURES[name].needs}; this run has "
+                f"latent={latent.name} with latent.code_size={latent.code_size}"
+            )
+    chosen = [name for name in PICTURES if names is None or name in names]
+    return [name for name in chosen if PICTURES[name].possible(subject)]

@@ -7,21 +7,22 @@ from vae_cli.build import load_data
 from vae_cli.config.schema.commands import EvalConfig
 from vae_cli.config.schema.data import DataConfig
 from vae_cli.data.dataset import Dataset
-from vae_cli.data.support import CROSS_ENTROPY, is_binary
+from vae_cli.data.support import is_binary
 from vae_cli.errors import UserError
-from vae_cli.evaluation import anomalies, measurements, trained
-from vae_cli.evaluation.context import Subject, View
+from vae_cli.evaluation import anomalies, measurements, trained, usefulness
+from vae_cli.evaluation.context import Context, Subject
 from vae_cli.evaluation.gallery import requested
 from vae_cli.evaluation.measurements import Measurements
 from vae_cli.evaluation.trained import Trained
-from vae_cli.metrics.likelihood import ENUMERABLE_UNITS, posterior
+from vae_cli.metrics.likelihood import ENUMERABLE_CODES, posterior
+from vae_cli.reporting import notices
 from vae_cli.runs import metrics_log
 from vae_cli.runs.folder import FINISHED, RunFolder
 
 
 @dataclass(frozen=True)
-class Study:
-    """What `vae-eval` was asked for, of a run that can give it."""
+class Plan:
+    """What vae-eval was asked to do with a run, checked."""
 
     settings: EvalConfig
     folder: RunFolder
@@ -36,48 +37,18 @@ class Study:
     pictures: list[str]
 
 
-def study(settings: EvalConfig) -> Study:
-    """Read the run and its data. Raises UserError for all that can be refused; nothing has been written then."""
+def make_plan(settings: EvalConfig) -> Plan:
+    """Read the run and its data. Raises UserError for everything that is not possible, before anything is written."""
     folder = RunFolder(Path(settings.run).expanduser())
-    model, checkpoint, status, notices = _model(folder, settings)
+    model, checkpoint, status, remarks = _model(folder, settings)
     config = _data_config(settings, model)
     data = _limited(load_data(config), settings)
-    if data.shape != model.shape:
-        raise UserError(
-            f"run={folder}: its data now has images of {data.shape}, it was trained on {model.shape}"
-        )
-    if model.vae.likelihood.is_discrete and not is_binary(data):
-        notices.append(CROSS_ENTROPY)
-    for i in (i for pair in settings.interpolate for i in pair):
-        if i >= len(data.test.images):
-            raise UserError(
-                f"interpolate: there is no test image {i}; allowed are 0 to {len(data.test.images) - 1}"
-            )
-    latent, name = model.vae.latent, model.config.latent.name
-    for what in ("samples", "anomaly"):
-        if getattr(settings, what) and not latent.has_density:
-            raise UserError(
-                f"{what}={getattr(settings, what)} needs latent=gaussian or latent=bernoulli; this run has latent={name}"
-            )
-    exact = _wanted(
-        settings, "exact", latent.is_binary and latent.code_size <= ENUMERABLE_UNITS,
-        f"latent=bernoulli with at most {ENUMERABLE_UNITS} units; this run has latent={name} with {latent.code_size}",
-    )  # fmt: skip
-    labels = data.train.labels
-    probe = _wanted(
-        settings,
-        "probe",
-        labels is not None and len(labels.unique()) > 1,
-        "labelled data; those of this run have no classes",
-    )
+    _check(settings, folder, model, data)
     device = next(model.vae.parameters()).device
     other = None
     if settings.anomaly:
         other = _limited(anomalies.load(settings.anomaly, model, config), settings).to(device, "auto")
-        if model.vae.likelihood.is_discrete and is_binary(data) and not is_binary(other):
-            notices.append(
-                f"anomaly={settings.anomaly} has grey pixels, the run is black and white: one look tells them apart"
-            )
+        remarks += _about_anomalies(settings.anomaly, model, data, other)
     subject = Subject(
         model.vae,
         data.to(device, "auto"),
@@ -85,14 +56,63 @@ def study(settings: EvalConfig) -> Study:
         [(a, b) for a, b in settings.interpolate],
         settings.anomaly,
     )
-    pictures = requested(None if settings.pictures == "auto" else settings.pictures, subject)
-    return Study(settings, folder, model, checkpoint, status, notices, subject, other, exact, probe, pictures)
+    return Plan(
+        settings, folder, model, checkpoint, status, remarks + notices.of_likelihood(model.vae, data), subject, other,
+        exact=_is_exact(settings, model), probe=_is_probed(settings, data),
+        pictures=requested(None if settings.pictures == "auto" else settings.pictures, subject),
+    )  # fmt: skip
+
+
+def _check(settings: EvalConfig, folder: RunFolder, model: Trained, data: Dataset) -> None:
+    if data.shape != model.shape:
+        raise UserError(
+            f"run={folder}: its data now has images of {data.shape}, it was trained on {model.shape}"
+        )
+    for i in (i for pair in settings.interpolate for i in pair):
+        if i >= len(data.test.images):
+            raise UserError(
+                f"interpolate: there is no test image {i}; allowed are 0 to {len(data.test.images) - 1}"
+            )
+    for key, value in (("samples", settings.samples), ("anomaly", settings.anomaly)):
+        if value and model.vae.prior() is None:
+            raise UserError(
+                f"{key}={value} needs a latent with a prior; this run has latent={model.vae.latent.name}, which has none"
+            )
+
+
+def _is_exact(settings: EvalConfig, model: Trained) -> bool:
+    latent = model.vae.latent
+    return _wanted(
+        "exact", settings.exact, latent.code_count is not None and latent.code_count <= ENUMERABLE_CODES,
+        f"a discrete code with at most {ENUMERABLE_CODES:,} values (20 bits, for example); this run has "
+        f"latent={latent.name} with latent.code_size={latent.code_size}",
+    )  # fmt: skip
+
+
+def _is_probed(settings: EvalConfig, data: Dataset) -> bool:
+    labels = data.train.labels
+    has_classes = labels is not None and len(labels.unique()) > 1
+    return _wanted("probe", settings.probe, has_classes, "labelled data; those of this run have no classes")
+
+
+def _wanted(key: str, setting: bool | str, possible: bool, needs: str) -> bool:
+    """true, false or auto: where it is possible."""
+    if setting is True and not possible:
+        raise UserError(f"{key}=true needs {needs}")
+    return bool(setting) and possible
+
+
+def _about_anomalies(name: str, model: Trained, data: Dataset, other: Dataset) -> list[str]:
+    if model.vae.likelihood.is_discrete and is_binary(data) and not is_binary(other):
+        return [
+            f"anomaly={name} has grey pixels, the run is black and white: that alone tells the images apart"
+        ]
+    return []
 
 
 def _model(folder: RunFolder, settings: EvalConfig) -> tuple[Trained, str, str, list[str]]:
     """The model, its checkpoint's name, the run's status, and notices where they are not what one expects."""
-    status = folder.status()
-    name, notices = settings.checkpoint, []
+    name, status, notices = settings.checkpoint, folder.status(), list[str]()
     if name == "best" and not folder.best.exists() and folder.last.exists():
         name = "last"
         notices.append("the run has no best checkpoint yet: this is its last one")
@@ -117,25 +137,19 @@ def _limited(data: Dataset, settings: EvalConfig) -> Dataset:
     return data if n is None else data._replace(test=data.test.take(n))
 
 
-def _wanted(settings: EvalConfig, key: str, possible: bool, needs: str) -> bool:
-    if getattr(settings, key) is True and not possible:
-        raise UserError(f"{key}=true needs {needs}")
-    return bool(getattr(settings, key)) and possible
-
-
-def measured(of: Study) -> tuple[Measurements, View]:
-    """Every metric that the study asks for, and what the pictures show."""
-    subject, settings, seed = of.subject, of.settings, of.settings.seed
+def measure(plan: Plan) -> tuple[Measurements, Context]:
+    """Every measurement of the plan, and what the pictures show of them."""
+    subject, settings, seed = plan.subject, plan.settings, plan.settings.seed
     q = posterior(subject.vae, subject.data, subject.data.test)
-    metrics, shown = measurements.likelihood(subject, settings.nll_samples, of.exact, seed)
-    if subject.vae.latent.has_density:
-        more, shown["bits"] = measurements.code(subject, q, seed)
-        metrics |= more
-    if of.probe:
-        metrics |= measurements.usefulness(subject, settings.probe_images, settings.classifier_epochs)
-    if of.anomalies is not None:
-        more, shown["anomaly_scores"] = measurements.anomaly(
-            subject, of.anomalies, shown["scores"], settings.nll_samples, seed
+    found, shown = measurements.likelihood(subject, settings.nll_samples, plan.exact, seed)
+    if subject.vae.prior() is not None:
+        more, shown["usage"] = measurements.code(subject, q, seed)
+        found |= more
+    if plan.probe:
+        found |= usefulness.classifiers(subject, settings.probe_images, settings.classifier_epochs)
+    if plan.anomalies is not None:
+        more, shown["anomaly_scores"] = usefulness.anomaly(
+            subject, plan.anomalies, shown["scores"], settings.nll_samples, seed
         )
-        metrics |= more
-    return metrics, View(**vars(subject), q=q, **shown)
+        found |= more
+    return found, Context(**vars(subject), q=q, **shown)

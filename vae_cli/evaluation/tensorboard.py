@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from vae_cli.evaluation.context import View
+from vae_cli.evaluation.context import Context
 from vae_cli.evaluation.measurements import Measurements
 
 SUFFIX = ".evaluation"  # of the event file
@@ -18,7 +18,7 @@ PROJECTOR = "00000"  # torch's writer puts the codes of step 0 into this folder
 
 
 def write_tensorboard(
-    folder: Path, step: int, metrics: Measurements, view: View, pictures: Iterable[Path]
+    folder: Path, step: int, metrics: Measurements, context: Context, pictures: Iterable[Path]
 ) -> None:
     """Replace the event file of an earlier evaluation."""
     from torch.utils.tensorboard import SummaryWriter
@@ -33,14 +33,14 @@ def write_tensorboard(
             with Image.open(file) as image:
                 pixels = np.asarray(image.convert("RGB"))
             writer.add_image(f"evaluation/{file.stem}", pixels, step, dataformats="HWC")
-        if view.q.mean.shape[-1] > 2:  # the projector shows three dimensions; two are in scatter.png
-            _add_codes(writer, view)
+        if context.q.mean.shape[-1] > 2:  # the projector shows three dimensions; two are in scatter.png
+            _add_codes(writer, context)
 
 
-def _add_codes(writer: Any, view: View) -> None:
+def _add_codes(writer: Any, context: Context) -> None:
     """The posterior means of the first test images with their labels and pixels."""
-    n = min(PROJECTED, len(view.data.test.images))
-    sprites = view.images(torch.arange(n)).clamp(0, 1).unflatten(-1, view.data.shape)
+    n = min(PROJECTED, len(context.data.test.images))
+    sprites = context.images(torch.arange(n)).clamp(0, 1).unflatten(-1, context.data.shape)
     colours = sprites[:, :3] if sprites.shape[1] >= 3 else sprites[:, :1].expand(-1, 3, -1, -1)
-    labels = None if view.labels is None else view.labels[:n].tolist()
-    writer.add_embedding(view.q.mean[:n], labels, colours, tag="codes")
+    labels = None if context.labels is None else context.labels[:n].tolist()
+    writer.add_embedding(context.q.mean[:n], labels, colours, tag="codes")

@@ -13,7 +13,7 @@ from vae_cli.config.schema.run import RunConfig
 from vae_cli.engine.devices import choose_device
 from vae_cli.errors import UserError
 from vae_cli.metrics.likelihood import importance_bounds
-from vae_cli.models.latents import Posterior
+from vae_cli.models.posterior import Posterior
 from vae_cli.models.vae import VAE
 from vae_cli.runs import checkpoint as checkpoints
 from vae_cli.runs.folder import RunFolder
@@ -37,16 +37,18 @@ class Trained(NamedTuple):
 
     @torch.no_grad()
     def encode(self, images: Images) -> Posterior:
-        """q(z|x) over codes [N, K]: `.mean`, `.mode` (hard bits where codes are binary), `.sample(noise)`,
+        """q(z|x) over codes [N, V] with `.mean`, `.mode` (hard where codes are discrete), `.sample(noise)` and
         `.log_prob(codes)`; its fields are mean and log_std, logits, or value."""
         return self.vae.encode(self._vectors(images))
 
     @torch.no_grad()
     def decode(self, codes: Images) -> Tensor:
-        """The mean image of p(x|z) of each code [N, K]."""
+        """The mean image of p(x|z) of each code [N, V]."""
         z = _tensor(codes).to(next(self.vae.parameters()))
-        if z.shape[-1] != self.vae.latent.code_size:
-            raise ValueError(f"codes have {z.shape[-1]} units, the model has {self.vae.latent.code_size}")
+        if z.shape[-1] != self.vae.latent.decoder_inputs:
+            raise ValueError(
+                f"codes have {z.shape[-1]} numbers, the model takes {self.vae.latent.decoder_inputs}"
+            )
         return self.vae.generate(z).unflatten(-1, self.shape)
 
     def reconstruct(self, images: Images) -> Tensor:
@@ -58,18 +60,16 @@ class Trained(NamedTuple):
         return self.decode(self.prior_codes(n, seed))
 
     def prior_codes(self, n: int, seed: int = 0) -> Tensor:
-        """n codes [n, K] from p(z). Raises ValueError for a plain auto-encoder, which has no prior."""
-        if not self.vae.latent.has_density:
-            raise ValueError("latent=deterministic has no prior to sample from")
+        """n codes [n, V] from p(z). Raises ValueError for a plain auto-encoder, which has no prior."""
+        if (prior := self.vae.prior()) is None:
+            raise ValueError(f"latent={self.vae.latent.name} has no prior to sample from")
         like = next(self.vae.parameters())
-        noise = self.vae.latent.noise((n,), Generator(like.device).manual_seed(seed), like)
-        return self.vae.latent.prior(like).sample(noise)
+        return prior.sample(self.vae.latent.noise((n,), Generator(like.device).manual_seed(seed), like))
 
     @torch.no_grad()
     def log_likelihood(self, images: Images, samples: int = 100, seed: int = 0) -> Tensor:
-        """Importance-sampled log p(x) in nats, [N]; see `vae_cli.metrics.likelihood.importance_bounds`."""
-        if not self.vae.latent.has_density:
-            raise ValueError("latent=deterministic has no likelihood")
+        """Importance-sampled log p(x) in nats, [N]; see `vae_cli.metrics.likelihood.importance_bounds`. Raises ValueError
+        for a plain auto-encoder."""
         x = self._vectors(images)
         generator = Generator(x.device).manual_seed(seed)
         return torch.cat(

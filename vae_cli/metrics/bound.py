@@ -1,6 +1,6 @@
-"""What a model is worth: the bound on held-out images, hard codes from the true posterior, beta 1.
+"""The bound on held-out images, with hard codes from the true posterior and beta 1.
 
-Every figure uses clean images and noise from its own seeded generator, so that it moves only with the model.
+Every metric uses clean images and noise from its own seeded generator, so that it changes only with the model.
 """
 
 import math
@@ -13,27 +13,35 @@ from torch import Generator, Tensor
 from vae_cli.data.dataset import Dataset, Split
 from vae_cli.models.vae import VAE
 from vae_cli.objectives.contract import Objective
-from vae_cli.objectives.elbo import hard_bound
 
-Figures = dict[str, float | int | list[float]]
-DECODED_ROWS = (
-    1024  # images × samples decoded at once on a CPU: 3 MB per 784-pixel activation, near its caches
+Metrics = dict[str, float | int | list[float]]
+DECODED_ROWS = 1024  # images × samples decoded at once on a CPU: 3 MB per 784-pixel activation fit its caches
+DECODED_PIXELS = 2**24  # rows × pixels: images of more than 16,384 pixels get fewer rows
+ACTIVE_VARIANCE = (
+    0.01  # "Importance Weighted Autoencoders" (Burda et al., 2016), arXiv:1509.00519, section 4.3
 )
-DECODED_PIXELS = 2**24  # rows × pixels: of images beyond 32,768 pixels fewer rows
-ACTIVE_VARIANCE = 0.01  # "Importance Weighted Autoencoders" (Burda et al., 2016), arXiv:1509.00519, 4.3
 
 
 def rows_at_once(pixels: int, device: torch.device) -> int:
-    """How many images × samples to decode at once: what stays near a CPU's caches, or fits half the free memory of
-    a GPU at 128 bytes a pixel."""
+    """How many images × samples to decode at once: what fits a CPU's caches, or half the free memory of a GPU at
+    128 bytes a pixel."""
     if device.type == "cuda":
         return max(1, torch.cuda.mem_get_info(device)[0] // (256 * pixels))
     return max(1, min(DECODED_ROWS, DECODED_PIXELS // pixels))
 
 
 def chunks(data: Dataset, split: Split, size: int, like: Tensor) -> Iterator[Tensor]:
+    """The split's images, `size` at a time, as the model takes them: [B, D]."""
     for images in split.images.split(size):
         yield data.pixels(images.to(like.device), like.dtype)
+
+
+@torch.no_grad()
+def hard_bound(model: VAE, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """The rate of each unit [B, K] and the distortion [B] for images x [B, D] and noise [S, B, V]."""
+    q = model.encode(x)
+    distortion = -model.decode(q.sample(noise)).log_prob(x).sum(-1).mean(0)
+    return model.latent.rate(q), distortion
 
 
 class PerImage(NamedTuple):
@@ -41,8 +49,8 @@ class PerImage(NamedTuple):
 
     rates: Tensor  # [N, K], float64
     distortion: Tensor  # [N], float64
-    means: Tensor  # [N, K], of the posterior
-    more: dict[str, Tensor]  # name → [N], float64: what an objective adds
+    means: Tensor  # [N, V], of the posterior
+    added: dict[str, Tensor]  # name → [N], float64: `Objective.bound`
 
 
 @torch.no_grad()
@@ -56,7 +64,7 @@ def per_image(
 ) -> PerImage:
     like = next(model.parameters())
     generator = Generator(like.device).manual_seed(seed)
-    rates, distortions, means, more = [], [], [], []
+    rates, distortions, means, added = [], [], [], []
     at_once = rows_at_once(math.prod(data.shape), like.device)
     for x in chunks(data, split, max(1, at_once // samples), like):
         noise = model.latent.noise((samples, len(x)), generator, like)
@@ -64,14 +72,15 @@ def per_image(
         rates.append(rate)
         distortions.append(distortion)
         means.append(model.encode(x).mean)
-        more.append(objective.bound(model, x, noise) if objective else {})
-    added = {name: torch.cat([each[name] for each in more]).double() for name in more[0]}
-    return PerImage(torch.cat(rates).double(), torch.cat(distortions).double(), torch.cat(means), added)
+        added.append(objective.bound(model, x, noise) if objective else {})
+    more = {name: torch.cat([each[name] for each in added]).double() for name in added[0]}
+    return PerImage(torch.cat(rates).double(), torch.cat(distortions).double(), torch.cat(means), more)
 
 
-def active_units(means: Tensor) -> Tensor:
-    """[K], whether a unit's posterior mean varies over the images [N, K] by more than 0.01 (Burda et al., 2016)."""
-    return means.double().var(0, correction=0) > ACTIVE_VARIANCE
+def active_units(means: Tensor, units: int) -> Tensor:
+    """[K], whether a unit's posterior mean varies over the images [N, V] by more than 0.01 (Burda et al., 2016); of a
+    unit with several numbers, any of them."""
+    return (means.double().var(0, correction=0) > ACTIVE_VARIANCE).unflatten(-1, (-1, units)).any(0)
 
 
 def bound(
@@ -81,19 +90,19 @@ def bound(
     samples: int = 1,
     seed: int = 0,
     objective: Objective | None = None,
-) -> Figures:
-    """The ELBO over a split with its terms, the rate of each unit, active units, and elbo's standard error; with what
+) -> Metrics:
+    """The ELBO over a split, its standard error and terms, the rate of each unit, the number of active units, and what
     `objective` adds."""
-    rates, distortion, means, more = per_image(model, data, split, samples, seed, objective)
+    rates, distortion, means, added = per_image(model, data, split, samples, seed, objective)
     elbo = -(rates.sum(-1) + distortion)
     return {
         "elbo": elbo.mean().item(),
         "elbo_standard_error": standard_error(elbo),
         "rate": rates.sum(-1).mean().item(),
         "distortion": distortion.mean().item(),
-        "active_units": int(active_units(means).sum()),
+        "active_units": int(active_units(means, rates.shape[-1]).sum()),
         "rate_per_unit": rates.mean(0).tolist(),
-        **{name: values.mean().item() for name, values in more.items()},
+        **{name: values.mean().item() for name, values in added.items()},
     }
 
 

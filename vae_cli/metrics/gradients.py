@@ -5,15 +5,15 @@ import copy
 import torch
 from torch import Generator, Tensor
 
-from vae_cli.metrics.bound import Figures
+from vae_cli.metrics.bound import Metrics
 from vae_cli.models.vae import VAE
 from vae_cli.objectives.contract import Objective, Schedule
 
 
-def gradient_variance(model: VAE, objective: Objective, x: Tensor, draws: int, schedule: Schedule) -> Figures:
-    """Σ over the encoder's parameters of the variance, over `draws` noises, of the batch's mean gradient; and the
-    squared norm of their mean gradient beside it. It compares estimators at one and the same model."""
-    objective = copy.deepcopy(objective)  # a moving-average baseline moves
+def gradient_variance(model: VAE, objective: Objective, x: Tensor, draws: int, schedule: Schedule) -> Metrics:
+    """The variance over `draws` noises of the batch's mean gradient, summed over the encoder's parameters, and the
+    squared norm of the mean gradient. It compares estimators at one and the same model."""
+    objective = copy.deepcopy(objective)  # measuring must not move a moving-average baseline
     parameters = list(model.encoder.parameters())
     generator = Generator(x.device).manual_seed(0)
     total = [torch.zeros_like(p) for p in parameters]

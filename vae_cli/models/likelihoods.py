@@ -1,17 +1,48 @@
-"""Likelihoods: how the decoder's output becomes p(x|z) over pixels.
+"""Likelihoods: how the decoder's output becomes p(x|z) over pixels."""
 
-Each states how many numbers a pixel needs, the support of x (None: the real line), and the bias that makes
-an untrained decoder answer with the training set's mean image.
-"""
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from vae_cli.models.distributions import Bernoulli, ContinuousBernoulli, Normal, softplus
+from vae_cli.models.continuous_bernoulli import ContinuousBernoulli
+from vae_cli.models.distributions import Bernoulli, Normal
+from vae_cli.models.softplus import softplus
+
+
+class Observation(Protocol):
+    """p(x|z) over pixels."""
+
+    @property
+    def mean(self) -> Tensor:
+        """[..., D]"""
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Of each pixel, [..., D]."""
+
+    def pairwise_log_prob(self, values: Tensor) -> Tensor:
+        """log_prob of each of M images [M, D] under each of these N distributions, summed over pixels: [M, N]."""
+
+    def quantile(self, probability: Tensor) -> Tensor:
+        """The inverse of the distribution function of each pixel."""
+
+
+class Likelihood(Protocol):
+    """The decoder's output as a distribution over pixels."""
+
+    outputs_per_pixel: int  # numbers that a pixel needs
+    support: tuple[float, float] | None  # of x; None: the real line
+    is_discrete: bool
+
+    def __call__(self, h: Tensor) -> Observation:
+        """h [..., D · outputs_per_pixel] → p(x|z)."""
+
+    def bias(self, mean: Tensor) -> Tensor:
+        """The decoder's output bias with which an untrained decoder returns the mean image [D]."""
 
 
 class BernoulliLikelihood:
-    """x ~ Ber(sigmoid(logits)): black and white pixels. On grey pixels it is a cross-entropy instead."""
+    """x ~ Ber(sigmoid(logits)): black and white pixels. For grey pixels it is a cross-entropy instead."""
 
     outputs_per_pixel = 1
     support: tuple[float, float] | None = (0.0, 1.0)
@@ -58,9 +89,9 @@ class UnitGaussianLikelihood:
 class GaussianLikelihood:
     """x ~ N(mean, std²) with a learned std for each pixel.
 
-    Without a floor on log_std the likelihood is unbounded: a pixel that is constant in the training set
-    drives it to infinity. `min_log_std` is that floor, approached smoothly so that its gradient never dies:
-    log_std = floor + softplus(h − floor). None lifts it.
+    Without a lower bound on log_std the likelihood is unbounded: a pixel that is constant in the training set drives
+    it to infinity. `min_log_std` is that bound, approached smoothly so that the gradient does not vanish:
+    log_std = bound + softplus(h − bound). None removes it.
     """
 
     outputs_per_pixel = 2
@@ -79,7 +110,3 @@ class GaussianLikelihood:
 
     def bias(self, mean: Tensor) -> Tensor:
         return torch.cat([mean, torch.zeros_like(mean)], -1)
-
-
-Likelihood = BernoulliLikelihood | ContinuousBernoulliLikelihood | UnitGaussianLikelihood | GaussianLikelihood
-Observation = Bernoulli | ContinuousBernoulli | Normal

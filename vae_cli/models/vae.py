@@ -1,35 +1,48 @@
 """The variational auto-encoder: an encoder, a decoder, a latent and a likelihood. It never draws."""
 
+from typing import Any
+
 from torch import Tensor, nn
 
-from vae_cli.models.latents import Latent, Posterior
+from vae_cli.models.latents.contract import Latent
 from vae_cli.models.likelihoods import Likelihood, Observation
+from vae_cli.models.posterior import Posterior
 
 
 class VAE(nn.Module):
-    """p(x, z) = p(z) p(x|z) with q(z|x). Images are vectors [..., D], codes [..., K]."""
+    """p(x, z) = p(z) p(x|z) with the encoder's q(z|x).
+
+    Images are vectors [..., D], and codes are vectors [..., V] of `latent.code_size` units.
+    """
 
     def __init__(
-        self, encoder: nn.Module, decoder: nn.Module, latent: Latent, likelihood: Likelihood
+        self, encoder: nn.Module, decoder: nn.Module, latent: Latent[Any], likelihood: Likelihood
     ) -> None:
+        """`encoder` maps [..., D] to [..., latent.encoder_outputs], `decoder` [..., latent.decoder_inputs] to
+        [..., D · likelihood.outputs_per_pixel]."""
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
         self.latent = latent
         self.likelihood = likelihood
 
+    def prior(self) -> Posterior | None:
+        """p(z) of one code [V], with the type and on the device of the parameters; None for a plain auto-encoder."""
+        return self.latent.prior(next(self.parameters()))
+
     def encode(self, x: Tensor) -> Posterior:
-        """x [..., D] → q(z|x) over [..., K]."""
+        """x [..., D] → q(z|x) over codes [..., V]."""
         return self.latent.posterior(self.encoder(x))
 
     def decode(self, z: Tensor) -> Observation:
-        """z [..., K] → p(x|z) over [..., D]."""
+        """z [..., V] → p(x|z) over images [..., D]."""
         return self.likelihood(self.decoder(z))
 
     def generate(self, z: Tensor) -> Tensor:
-        """The mean image [..., D] of each code."""
+        """The mean image [..., D] of each code [..., V]."""
         return self.decode(z).mean
 
     def reconstruct(self, x: Tensor) -> Tensor:
-        """The mean image of each image's most probable code: a hard one where codes are binary."""
+        """The mean image [..., D] of the most probable code of each image [..., D]; of a hard one where codes are
+        discrete."""
         return self.generate(self.encode(x).mode)

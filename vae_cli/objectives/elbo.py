@@ -6,7 +6,6 @@ Pixels and units are summed, never averaged, so that beta weighs nats and means 
 image size and batch size.
 """
 
-import torch
 from torch import Tensor
 
 from vae_cli.models.vae import VAE
@@ -47,17 +46,9 @@ class ELBO(Objective):
 
     def forward(self, model: VAE, inputs: Tensor, x: Tensor, noise: Tensor, schedule: Schedule) -> Terms:
         q = model.encode(inputs)
-        rates = q.kl(model.latent.prior(x))  # type: ignore[arg-type]  # a latent's prior is of its own kind
+        rates = model.latent.rate(q)
         rate = rates.sum(-1)
         estimate = self.estimator(q, lambda z: model.decode(z).log_prob(x).sum(-1), noise, schedule)
         penalized = rates.mean(0).clamp(min=self.free_bits).sum() if self.free_bits else rate
         loss = schedule["beta"] * penalized - estimate.surrogate
         return Terms(loss, {"rate": rate.detach(), "distortion": -estimate.value})
-
-
-@torch.no_grad()
-def hard_bound(model: VAE, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-    """The bound that is reported: rate per unit [B, K] and distortion [B], hard samples, beta 1, no gradient."""
-    q = model.encode(x)
-    distortion = -model.decode(q.sample(noise)).log_prob(x).sum(-1).mean(0)
-    return q.kl(model.latent.prior(x)), distortion  # type: ignore[arg-type]  # as above

@@ -1,4 +1,4 @@
-"""Images that show a model while it trains and after: samples and reconstructions."""
+"""Samples and reconstructions, which show a model while it trains and afterwards."""
 
 import torch
 from torch import Generator, Tensor
@@ -11,13 +11,18 @@ COLUMNS = 10  # images in a row of reconstructions and samples
 
 @torch.no_grad()
 def prior_samples(vae: VAE, data: Dataset, n: int, seed: int = 0) -> Tensor:
-    """Mean images [n, D] of codes from the prior; where there is none, from a Gaussian fitted to test codes."""
+    """Mean images [n, D] of codes from the prior or, where there is none, resampled from those of 1,000 test images."""
     like = next(vae.parameters())
     generator = Generator(like.device).manual_seed(seed)
-    if vae.latent.has_density:
-        return vae.generate(vae.latent.prior(like).sample(vae.latent.noise((n,), generator, like)))
+    if (prior := vae.prior()) is not None:
+        return vae.generate(prior.sample(vae.latent.noise((n,), generator, like)))
     codes = vae.encode(data.pixels(data.test.images[:1000].to(like.device), like.dtype))
-    return vae.generate(vae.latent.resample(codes, n, generator))  # type: ignore[arg-type]  # a latent's posterior is of its own kind
+    return vae.generate(vae.latent.resample(codes, n, generator))
+
+
+def origin_of_samples(vae: VAE) -> str:
+    """Where the codes of `prior_samples` come from, for titles."""
+    return "the prior" if vae.prior() is not None else vae.latent.resampling.format(whose="the test codes'")
 
 
 @torch.no_grad()

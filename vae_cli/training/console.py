@@ -5,8 +5,8 @@ from typing import Any
 
 import torch
 
-from vae_cli.data.support import CROSS_ENTROPY, is_binary
 from vae_cli.engine.state import Experiment
+from vae_cli.reporting import notices
 from vae_cli.reporting.table import aligned
 from vae_cli.runs.folder import RunFolder
 
@@ -40,11 +40,12 @@ def announce(log: logging.Logger, parts: Experiment, runtime: str, folder: RunFo
     log.info("folder    %s", folder)
     if step:
         log.info("resumed   at step %d", step)
-    if parts.model.likelihood.is_discrete and not is_binary(data):
-        log.warning(CROSS_ENTROPY)
-    if not parts.model.latent.has_density:
+    for notice in notices.of_likelihood(parts.model, data):
+        log.warning(notice)
+    if parts.model.prior() is None:
         log.warning(
-            "latent=deterministic has no likelihood: elbo is minus the distortion, no bound, and nll is not given"
+            "latent=%s has no likelihood: elbo is minus the distortion, no bound, and nll is not given",
+            parts.model.latent.name,
         )
 
 

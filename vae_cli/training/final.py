@@ -25,7 +25,7 @@ def test(trainer: Trainer) -> dict[str, Any]:
             parts.model, data, data.validation, parts.objective.samples, seed=1
         )
     metrics = bound.bound(parts.model, data, data.test, parts.objective.samples, seed=2)
-    if settings.nll_samples and parts.model.latent.has_density:
+    if settings.nll_samples and parts.model.prior() is not None:
         hidden = trainer.logger.bar.disable
         title = f"nll, {settings.nll_samples} samples"
         with tqdm(total=len(data.test.images), desc=title, unit="image", disable=hidden, leave=False) as bar:
@@ -44,7 +44,7 @@ def draw(parts: Experiment, folder: RunFolder) -> None:
     folder.figures.mkdir(exist_ok=True)
     data, model, config = parts.data, parts.model, parts.config
     what = f"{config.data.name}, {config.latent.name} code of {model.latent.code_size}"
-    origin = "the prior" if model.latent.has_density else "a Gaussian fitted to the test codes"
+    origin = previews.origin_of_samples(model)
     samples = previews.prior_samples(model, data, SAMPLE_SIDE**2)
     title = f"{SAMPLE_SIDE} × {SAMPLE_SIDE} decoded codes from {origin}: {what}"
     plots.save(folder.figure("samples"), plots.grid(samples, data.shape, SAMPLE_SIDE, magnify=2), title)

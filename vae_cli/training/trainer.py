@@ -150,7 +150,7 @@ class Trainer:
         self.logger.image("reconstructions", plots.grid(rows, shape, len(rows) // 2, magnify=2), state.step)
         self.interval_start = time.perf_counter()
 
-    def _gradient_variance(self) -> bound.Figures:
+    def _gradient_variance(self) -> bound.Metrics:
         """Of one batch of validation images with this step's schedule, as the estimator trains."""
         parts, settings = self.parts, self.settings
         like = next(parts.model.parameters())

@@ -30,10 +30,9 @@ class PathwiseConfig(EstimatorConfig):
     target: Literal["vae_cli.objectives.estimators.pathwise.Pathwise"] = Field(alias="_target_")
 
 
-class ConcreteConfig(EstimatorConfig):
-    needs = "bits"
+class RelaxationConfig(EstimatorConfig):
+    """What estimators with a temperature have in common."""
 
-    target: Literal["vae_cli.objectives.estimators.relaxation.Concrete"] = Field(alias="_target_")
     temperature: Annotated[Positive, Role(member=True)]
     anneal_rate: Annotated[NotNegative, Role(member=True)]
     minimum_temperature: Annotated[Positive, Role(member=True)]
@@ -44,6 +43,20 @@ class ConcreteConfig(EstimatorConfig):
                 f"estimator.minimum_temperature={self.minimum_temperature} is above "
                 f"latent.temperature={self.temperature}, from which it should fall"
             )
+
+
+class ConcreteConfig(RelaxationConfig):
+    needs = "bits"
+
+    target: Literal["vae_cli.objectives.estimators.relaxation.Concrete"] = Field(alias="_target_")
+
+
+class StraightThroughGumbelSoftmaxConfig(RelaxationConfig):
+    needs = "categories"
+
+    target: Literal["vae_cli.objectives.estimators.relaxation.StraightThroughGumbelSoftmax"] = Field(
+        alias="_target_"
+    )
 
 
 class StraightThroughConfig(EstimatorConfig):

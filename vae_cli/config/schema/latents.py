@@ -22,17 +22,25 @@ class LatentConfig(Part):
 class GaussianLatentConfig(LatentConfig):
     offers = frozenset({"reparameterization", "log_prob"})
 
-    target: Literal["vae_cli.models.latents.GaussianLatent"] = Field(alias="_target_")
+    target: Literal["vae_cli.models.latents.gaussian.GaussianLatent"] = Field(alias="_target_")
 
 
 class BernoulliLatentConfig(LatentConfig):
     offers = frozenset({"bits", "log_prob"})
 
-    target: Literal["vae_cli.models.latents.BernoulliLatent"] = Field(alias="_target_")
+    target: Literal["vae_cli.models.latents.bernoulli.BernoulliLatent"] = Field(alias="_target_")
+    temperature: Temperature
+
+
+class CategoricalLatentConfig(LatentConfig):
+    offers = frozenset({"categories", "log_prob"})
+
+    target: Literal["vae_cli.models.latents.categorical.CategoricalLatent"] = Field(alias="_target_")
+    categories: Annotated[int, Field(ge=2)]
     temperature: Temperature
 
 
 class DeterministicLatentConfig(LatentConfig):
     offers = frozenset({"reparameterization"})
 
-    target: Literal["vae_cli.models.latents.DeterministicLatent"] = Field(alias="_target_")
+    target: Literal["vae_cli.models.latents.deterministic.DeterministicLatent"] = Field(alias="_target_")

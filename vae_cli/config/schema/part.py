@@ -39,10 +39,12 @@ class Part(Checked):
     @classmethod
     def options(cls) -> dict[str, type[Self]]:
         """`_target_` → the model of that option, for all options of this group."""
-        declared = (
-            (option, get_args(option.model_fields["target"].annotation)) for option in cls.__subclasses__()
-        )
-        return {targets[0]: option for option, targets in declared if targets}
+        found: dict[str, type[Self]] = {}
+        for option in cls.__subclasses__():
+            if targets := get_args(option.model_fields["target"].annotation):
+                found[targets[0]] = option
+            found |= option.options()
+        return found
 
     @classmethod
     def checked(cls, value: Any, info: ValidationInfo) -> Self:

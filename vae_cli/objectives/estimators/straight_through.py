@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from vae_cli.models.latents import Posterior
+from vae_cli.models.posterior import Posterior
 from vae_cli.objectives.contract import Schedule
 from vae_cli.objectives.estimators.contract import Estimate, Estimator, Integrand
 

@@ -1,0 +1,60 @@
+"""z ∈ {0, 1}."""
+
+import torch
+from torch import Generator, Tensor
+
+from vae_cli.models.distributions import Bernoulli
+from vae_cli.models.latents.contract import Latent
+from vae_cli.models.latents.walks import one_unit_at_a_time, with_units_set
+
+
+class BernoulliLatent(Latent[Bernoulli]):
+    """z ~ Ber(sigmoid(logits)) for each of K units, prior Ber(½)."""
+
+    name = "bernoulli"
+    resampling = "independent bits with {whose} rates"
+    walking = "one differing bit flipped at a time, the surest first"
+    traversing = "each bit off and on, and what it changes"
+    values_per_unit = 2
+
+    def __init__(self, code_size: int) -> None:
+        self.code_size = self.encoder_outputs = self.decoder_inputs = code_size
+
+    def posterior(self, h: Tensor) -> Bernoulli:
+        """h [..., K]: the logits."""
+        return Bernoulli(h)
+
+    def prior(self, like: Tensor) -> Bernoulli:
+        return Bernoulli(like.new_zeros(self.code_size))
+
+    def rate(self, q: Bernoulli) -> Tensor:
+        return q.kl(self.prior(q.logits))
+
+    def noise(self, shape: tuple[int, ...], generator: Generator, like: Tensor) -> Tensor:
+        """Standard logistic, log u − log(1 − u).
+
+        `torch.rand` can return 0, and its grid in float32 is 2⁻²⁴; half a grid step keeps the noise finite.
+        """
+        size = (*shape, self.code_size)
+        uniform = torch.rand(size, generator=generator, dtype=like.dtype, device=like.device)
+        return uniform.clamp_(min=2**-25).logit_()
+
+    def resample(self, q: Bernoulli, n: int, generator: Generator) -> Tensor:
+        rates = q.mean.mean(0)
+        uniform = torch.rand((n, self.code_size), generator=generator, dtype=rates.dtype, device=rates.device)
+        return (uniform < rates).to(rates.dtype)
+
+    def path(self, start: Tensor, end: Tensor, n: int) -> Tensor:
+        """The bit whose value at the end is surest flips first."""
+        bits, goal = (start > 0.5).to(start.dtype), (end > 0.5).to(end.dtype)
+        return one_unit_at_a_time(bits, goal, (end - 0.5).abs())
+
+    def traversal(self, base: Tensor, units: list[int], means: Tensor) -> tuple[Tensor, list[str]]:
+        values = means.new_tensor([0.0, 1.0]).expand(self.code_size, -1)
+        return with_units_set(base, units, values), ["off", "on"]
+
+    def codes(self, index: Tensor, like: Tensor) -> Tensor:
+        return (index[:, None] >> torch.arange(self.code_size, device=index.device) & 1).to(like.dtype)
+
+    def probabilities(self, q: Bernoulli) -> Tensor:
+        return torch.stack([(-q.logits).sigmoid(), q.mean], -2)

@@ -1,0 +1,64 @@
+"""The questions that a latent answers."""
+
+from typing import ClassVar, Protocol, TypeVar
+
+from torch import Generator, Tensor
+
+Q = TypeVar("Q")  # the latent's kind of vae_cli.models.posterior.Posterior
+
+
+class Latent(Protocol[Q]):
+    """A code of K units, as V numbers for the decoder; Q is its kind of posterior. Ours inherit the defaults, which
+    are those of a continuous code. `like` gives new tensors their type and device."""
+
+    name: ClassVar[str]  # its option: latent=NAME; for messages
+    resampling: ClassVar[str]  # what `resample` draws from, for titles; {whose} stands for "its", say
+    walking: ClassVar[str]  # how `path` goes
+    traversing: ClassVar[str]  # what `traversal` shows
+
+    code_size: int  # K
+    encoder_outputs: int  # P, the numbers that `posterior` takes
+    decoder_inputs: int  # V; K but for categories
+    values_per_unit: int | None = None  # of a discrete code
+
+    def posterior(self, h: Tensor) -> Q:
+        """h [..., P] → q(z|x)."""
+
+    def prior(self, like: Tensor) -> Q | None:
+        """p(z) of one code, or None: a plain auto-encoder has no prior, hence no likelihood."""
+
+    def rate(self, q: Q) -> Tensor:
+        """KL(q(z|x) ‖ p(z)) of each unit in nats, [..., K]; zeros where there is no prior."""
+
+    def noise(self, shape: tuple[int, ...], generator: Generator, like: Tensor) -> Tensor:
+        """What `Posterior.sample` needs, [*shape, V]; always finite."""
+
+    def resample(self, q: Q, n: int, generator: Generator) -> Tensor:
+        """n codes [n, V] from the simplest distribution with the first moments of the mixture of q over its N images."""
+
+    def path(self, start: Tensor, end: Tensor, n: int) -> Tensor:
+        """Codes [T, V] from one posterior mean [V] to another; T is n for continuous codes."""
+
+    def traversal(self, base: Tensor, units: list[int], means: Tensor) -> tuple[Tensor, list[str]]:
+        """One code after another, `base` [V] with one unit at each of T values: [units, T, V], and the values' names.
+        `means` [N, V] are the posterior means of a data set."""
+
+    def plane(self, side: int, like: Tensor) -> Tensor | None:
+        """side × side codes [side², V] that cover a code of two units, row by row from the top, each cell equally
+        probable under the prior. None: this code has no plane."""
+        return None
+
+    # Of discrete codes alone.
+
+    @property
+    def code_count(self) -> int | None:
+        """How many codes there are; None where they are not countable."""
+        return None if self.values_per_unit is None else self.values_per_unit**self.code_size
+
+    def codes(self, index: Tensor, like: Tensor) -> Tensor:
+        """The codes [n, V] with these numbers [n], 0 to code_count − 1; unit 0 is the least significant digit."""
+        raise TypeError(f"latent={self.name} has no enumerable codes")
+
+    def probabilities(self, q: Q) -> Tensor:
+        """Of each value of each unit, [..., C, K] for C values."""
+        raise TypeError(f"latent={self.name} has no values to count")
