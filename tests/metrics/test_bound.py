@@ -5,10 +5,12 @@ import math
 
 import pytest
 import torch
-from torch import Generator, Tensor
+from metrics.oracles import SHAPE, RecordedNoise, data_of, rate
+from models import tables
+from models.tables import LATENTS, WITH_PRIOR, seeded
+from torch import Tensor
 from torch import distributions as oracle
 
-from vae_cli.data.dataset import Dataset, Split
 from vae_cli.metrics import bound as evaluate
 from vae_cli.metrics.gradients import gradient_variance
 from vae_cli.models.latents.bernoulli import BernoulliLatent
@@ -16,7 +18,6 @@ from vae_cli.models.latents.contract import Latent
 from vae_cli.models.latents.deterministic import DeterministicLatent
 from vae_cli.models.latents.gaussian import GaussianLatent
 from vae_cli.models.likelihoods import BernoulliLikelihood
-from vae_cli.models.networks import MLP
 from vae_cli.models.vae import VAE
 from vae_cli.objectives.elbo import ELBO
 from vae_cli.objectives.estimators.pathwise import Pathwise
@@ -30,71 +31,33 @@ SCHEDULE = {"beta": 0.7, "temperature": 0.5}
 
 
 def vae(latent: Latent, hidden: tuple[int, ...] = (7,)) -> VAE:
-    torch.manual_seed(0)
-    network, shape = MLP(hidden, "tanh", "xavier"), (1, 2, 3)
-    encoder, decoder = (
-        network.encoder(shape, latent.encoder_outputs),
-        network.decoder(latent.decoder_inputs, shape, 1),
-    )
-    return VAE(encoder, decoder, latent, BernoulliLikelihood())
+    return tables.vae(latent, BernoulliLikelihood(), SHAPE, hidden)
 
 
 def images(n: int = B) -> Tensor:
-    return torch.rand(n, D, generator=Generator().manual_seed(1)).round()
-
-
-def data_of(x: Tensor, scale: float = 1.0) -> tuple[Dataset, Split]:
-    split = Split(x)
-    return Dataset(split, split, split, (1, 2, 3), scale), split
-
-
-class TracedGradient:
-    """A latent that keeps all the noise it has drawn."""
-
-    def __init__(self, latent: Latent) -> None:
-        self.latent, self.drawn = latent, []
-
-    def __getattr__(self, name: str):
-        return getattr(self.latent, name)
-
-    def noise(self, *arguments) -> Tensor:
-        self.drawn.append(self.latent.noise(*arguments))
-        return self.drawn[-1]
-
-
-def seeded(seed: int = 0) -> Generator:
-    return Generator().manual_seed(seed)
-
-
-def posterior_and_prior(model: VAE, x: Tensor) -> tuple[oracle.Distribution, oracle.Distribution]:
-    h = model.encoder(x)
-    if model.latent.encoder_outputs == K:
-        return oracle.Bernoulli(logits=h), oracle.Bernoulli(logits=0 * h)
-    mean, log_std = h.chunk(2, -1)
-    return oracle.Normal(mean, log_std.exp()), oracle.Normal(0 * mean, 1.0)
+    return tables.images(BernoulliLikelihood(), n, SHAPE)
 
 
 # Bounds.
 
 
-@pytest.mark.parametrize("latent", [GaussianLatent(K), BernoulliLatent(K)], ids=["gaussian", "bernoulli"])
+@pytest.mark.parametrize("latent", [LATENTS[name](K) for name in WITH_PRIOR], ids=WITH_PRIOR)
 @pytest.mark.parametrize("rows", [1, 16, 10**6])
 def test_bound_is_the_mean_over_images_of_its_own_terms_however_it_is_chunked(monkeypatch, latent, rows):
     """elbo = −(rate + distortion), by oracles over the very noise that was drawn; stored grey levels are scaled."""
     monkeypatch.setattr(evaluate, "DECODED_ROWS", rows)
     model, x, samples = vae(latent), images(9), 4
-    model.latent = recorded = TracedGradient(latent)
+    model.latent = recorded = RecordedNoise(latent)
     data, split = data_of((255 * x).to(torch.uint8), 1 / 255)
     figures = evaluate.bound(model, data, split, samples)
     assert len(recorded.drawn) == {1: 9, 16: 3, 10**6: 1}[rows]
-    q, prior, noise = *posterior_and_prior(model, x), torch.cat(recorded.drawn, 1)
-    rate = oracle.kl_divergence(q, prior).detach()
+    noise, nats = torch.cat(recorded.drawn, 1), rate(model, x).detach()
     decoded = oracle.Bernoulli(logits=model.decoder(model.encode(x).sample(noise)))
-    elbo = (decoded.log_prob(x).sum(-1).mean(0) - rate.sum(-1)).detach()
+    elbo = (decoded.log_prob(x).sum(-1).mean(0) - nats.sum(-1)).detach()
     assert figures["elbo"] == pytest.approx(elbo.mean().item())
     assert figures["elbo"] == pytest.approx(-(figures["rate"] + figures["distortion"]))
     assert figures["elbo_standard_error"] == pytest.approx(elbo.std().item() / 3)
-    assert figures["rate_per_unit"] == pytest.approx(rate.mean(0).tolist())
+    assert figures["rate_per_unit"] == pytest.approx(nats.mean(0).tolist())
     assert figures["rate"] == pytest.approx(sum(figures["rate_per_unit"]))
 
 
@@ -109,6 +72,27 @@ def test_active_units_are_those_whose_mean_varies_by_more_than_a_hundredth():
     x = torch.tensor([0.0, 1.0])[:, None].expand(2, D)
     assert evaluate.bound(model, *data_of(x))["active_units"] == 2
     assert evaluate.bound(model, *data_of(x[:1]))["active_units"] == 0
+
+
+def test_a_categorical_unit_is_active_if_any_of_its_probabilities_varies():
+    """Two units with three values: the first varies in its last value alone, the second not at all."""
+    means = torch.tensor([[0.3, 0.1, 0.3, 0.1, 0.4, 0.8], [0.3, 0.1, 0.0, 0.1, 0.7, 0.8]])
+    assert evaluate.active_units(means, 2).tolist() == [True, False]
+    assert evaluate.active_units(means[:, :2], 2).tolist() == [False, False]
+
+
+class Doubled(ELBO):
+    """It adds twice the rate of each image to what is validated."""
+
+    def bound(self, model: VAE, x: Tensor, noise: Tensor) -> dict[str, Tensor]:
+        return {"doubled": 2 * model.latent.rate(model.encode(x)).sum(-1)}
+
+
+def test_an_objective_adds_its_own_metrics_to_the_bound():
+    model, (data, split) = vae(GaussianLatent(K)), data_of(images(9))
+    figures = evaluate.bound(model, data, split, objective=Doubled(Pathwise()))
+    assert figures["doubled"] == pytest.approx(2 * figures["rate"])
+    assert figures.keys() - {"doubled"} == evaluate.bound(model, data, split).keys()
 
 
 def test_standard_error_is_of_the_mean_and_unknown_for_one_value():

@@ -7,11 +7,14 @@ import math
 
 import pytest
 import torch
-from torch import Generator, Tensor
+from metrics.oracles import SHAPE, RecordedNoise, data_of, posterior_and_prior
+from models import tables
+from models.tables import DISCRETE, LATENTS, WITH_PRIOR, seeded
+from torch import Tensor
 from torch import distributions as oracle
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from vae_cli.data.dataset import Dataset, Split
+from vae_cli.data.dataset import Dataset
 from vae_cli.data.rectangles import rectangles
 from vae_cli.metrics import bound as evaluate
 from vae_cli.metrics import likelihood as marginal
@@ -48,58 +51,16 @@ LIKELIHOODS = {
     "unit_gaussian": (UnitGaussianLikelihood(), lambda h: oracle.Normal(h, 1.0)),
 }
 BERNOULLI = LIKELIHOODS["bernoulli"]
-every_latent = pytest.mark.parametrize(
-    "latent", [GaussianLatent(K), BernoulliLatent(K)], ids=["gaussian", "bernoulli"]
-)
+every_latent = pytest.mark.parametrize("latent", [LATENTS[name](K) for name in WITH_PRIOR], ids=WITH_PRIOR)
 every_likelihood = pytest.mark.parametrize("likelihood", LIKELIHOODS)
 
 
 def vae(latent: Latent, likelihood: Likelihood = BERNOULLI[0]) -> VAE:
-    torch.manual_seed(0)
-    network, shape = MLP((7,), "tanh", "xavier"), (1, 2, 3)
-    encoder = network.encoder(shape, latent.encoder_outputs)
-    return VAE(
-        encoder,
-        network.decoder(latent.decoder_inputs, shape, likelihood.outputs_per_pixel),
-        latent,
-        likelihood,
-    )
+    return tables.vae(latent, likelihood, SHAPE)
 
 
 def images(n: int = B, likelihood: Likelihood = BERNOULLI[0]) -> Tensor:
-    x = torch.rand(n, D, generator=seeded(1))
-    return x.round() if likelihood.is_discrete else x if likelihood.support else 6 * x - 3
-
-
-def data_of(x: Tensor, scale: float = 1.0) -> tuple[Dataset, Split]:
-    split = Split(x)
-    return Dataset(split, split, split, (1, 2, 3), scale), split
-
-
-def seeded(seed: int = 0) -> Generator:
-    return Generator().manual_seed(seed)
-
-
-class TracedGradient:
-    """A latent that keeps all the noise it has drawn."""
-
-    def __init__(self, latent: Latent) -> None:
-        self.latent, self.drawn = latent, []
-
-    def __getattr__(self, name: str):
-        return getattr(self.latent, name)
-
-    def noise(self, *arguments) -> Tensor:
-        self.drawn.append(self.latent.noise(*arguments))
-        return self.drawn[-1]
-
-
-def posterior_and_prior(model: VAE, x: Tensor) -> tuple[oracle.Distribution, oracle.Distribution]:
-    h = model.encoder(x)
-    if model.latent.encoder_outputs == model.latent.code_size:
-        return oracle.Bernoulli(logits=h), oracle.Bernoulli(logits=0 * h)
-    mean, log_std = h.chunk(2, -1)
-    return oracle.Normal(mean, log_std.exp()), oracle.Normal(0 * mean, 1.0)
+    return tables.images(likelihood, n, SHAPE)
 
 
 def log_weight(model: VAE, x: Tensor, z: Tensor, observation=BERNOULLI[1]) -> float:
@@ -141,10 +102,10 @@ def test_importance_bounds_are_a_plain_double_loop_however_they_are_chunked(
     """At level k, the mean over S / k groups of log 1/k Σ p(x, z_s) / q(z_s|x), by oracles, of the same noise."""
     monkeypatch.setattr(evaluate, "DECODED_ROWS", rows)
     model, x, samples = vae(latent), images(), 12
-    model.latent = recorded = TracedGradient(latent)
+    model.latent = recorded = RecordedNoise(latent)
     found = importance_bounds(model, x, levels, seeded())
     noise = torch.cat(recorded.drawn)
-    assert noise.shape == (samples, B, K)
+    assert noise.shape == (samples, B, latent.decoder_inputs)
     assert found.shape == (len(levels), B)
     for i in range(B):
         q = model.encode(x[i])
@@ -170,7 +131,7 @@ def test_no_level_is_below_the_one_before_it_for_any_image(latent, samples):
 def test_the_lowest_level_is_the_mean_log_weight_and_meets_the_bound():
     """Its KL is sampled, that of `hard_bound` in closed form: they differ by noise alone, z ≤ 4 for each image."""
     model, x, samples = vae(GaussianLatent(K)), images(), 20_000
-    model.latent = recorded = TracedGradient(model.latent)
+    model.latent = recorded = RecordedNoise(model.latent)
     bound = importance_bounds(model, x, nested_levels(samples), seeded())[0]
     rate, distortion = hard_bound(model, x, torch.cat(recorded.drawn))
     q, z = model.encode(x), model.encode(x).sample(torch.cat(recorded.drawn))
@@ -200,12 +161,12 @@ def test_memory_does_not_grow_with_the_number_of_samples(monkeypatch, latent, le
     rows = 200 * B
     monkeypatch.setattr(evaluate, "DECODED_ROWS", rows)
     model, x, largest = vae(latent), images(), []
-    model.latent = recorded = TracedGradient(latent)
+    model.latent = recorded = RecordedNoise(latent)
     for samples in (2000, 8000):
         with Largest() as mode:
             importance_bounds(model, x, levels(samples), seeded())
         largest.append(mode.elements)
-    assert largest[0] == largest[1] == max(7 * rows, 1000 * B)  # 7 is the widest layer
+    assert largest[0] == largest[1] == max(7 * rows, 1000 * B)  # no layer or code is wider than 7
     assert max(noise.shape[:-1].numel() for noise in recorded.drawn) == rows
 
 
@@ -263,14 +224,22 @@ def test_nll_uses_its_own_generator():
 # By enumeration.
 
 
+def all_codes(latent: Latent) -> list[Tensor]:
+    """Bits as they are, values as one-hot vectors in category-major order."""
+    values = list(itertools.product(range(latent.values_per_unit), repeat=latent.code_size))
+    if latent.name == "bernoulli":
+        return list(torch.tensor(values, dtype=torch.get_default_dtype()))
+    hot = torch.eye(latent.values_per_unit)
+    return [hot[torch.tensor(each)].T.flatten() for each in values]
+
+
 def brute_force(model: VAE, x: Tensor, observation) -> tuple[list[float], list[float], list[float]]:
     """log p(x), the bound and KL(q(z|x) ‖ p(z|x)) of each image, by loops over images and codes, and oracles."""
     log_px, elbo, kl = [], [], []
     for image in x:
         q, prior = posterior_and_prior(model, image)
         joint, log_q = [], []
-        for bits in itertools.product([0.0, 1.0], repeat=model.latent.code_size):
-            z = torch.tensor(bits)
+        for z in all_codes(model.latent):
             log_p = observation(model.decoder(z)).log_prob(image).sum() + prior.log_prob(z).sum()
             joint.append(log_p.item())
             log_q.append(q.log_prob(z).sum().item())
@@ -283,17 +252,20 @@ def brute_force(model: VAE, x: Tensor, observation) -> tuple[list[float], list[f
 
 @every_likelihood
 @pytest.mark.parametrize("at_once", [1, 3, 2048])
+@pytest.mark.parametrize("name", DISCRETE)
 @torch.no_grad()
-def test_enumeration_is_brute_force_however_it_is_chunked(monkeypatch, likelihood, at_once):
-    """Of codes as of images: 5 images and 8 codes, by 1, by 3 and all at once. `tick` hears of each code."""
+def test_enumeration_is_brute_force_however_it_is_chunked(monkeypatch, likelihood, at_once, name):
+    """Of codes as of images: 5 images and 8 or 9 codes, by 1, by 3 and all at once. `tick` is called for each code."""
     monkeypatch.setattr(marginal, "CODES_AT_ONCE", at_once)
     parts, observation = LIKELIHOODS[likelihood]
-    model, x, ticks = vae(BernoulliLatent(3), parts), images(5, parts), []
+    model, x, ticks = vae(LATENTS[name](3 if name == "bernoulli" else 2), parts), images(5, parts), []
     exact = enumerate_codes(model, *data_of(x), ticks.append)
     log_px, elbo, _ = brute_force(model, x, observation)
     assert exact.log_likelihood.tolist() == pytest.approx(log_px, rel=1e-10)
     assert exact.elbo.tolist() == pytest.approx(elbo, rel=1e-10)
-    assert ticks == {1: [1] * 8, 3: [3, 3, 2], 2048: [8]}[at_once]
+    assert sum(ticks) == model.latent.code_count in (8, 9) and max(ticks) == min(
+        at_once, model.latent.code_count
+    )
 
 
 @every_likelihood
@@ -318,6 +290,15 @@ def test_the_inference_gap_is_nothing_where_the_code_is_not_read_and_the_encoder
     expected = model.decode(torch.zeros(3)).log_prob(x).sum(-1).detach()
     torch.testing.assert_close(exact.log_likelihood, expected, rtol=0, atol=1e-12)
     torch.testing.assert_close(exact.elbo, expected, rtol=0, atol=1e-12)
+
+
+def test_what_has_no_prior_or_no_countable_codes_is_refused_by_name():
+    plain, continuous = (vae(LATENTS[name](K)) for name in ("deterministic", "gaussian"))
+    with pytest.raises(ValueError, match="latent=deterministic has no prior"):
+        importance_bounds(plain, images(), (1,), seeded())
+    for model in (plain, continuous):
+        with pytest.raises(ValueError, match=f"codes of latent={model.latent.name} cannot be counted"):
+            enumerate_codes(model, *data_of(images()))
 
 
 @every_latent
@@ -365,9 +346,7 @@ def test_training_has_taught_the_model_something(trained):
     assert exact.log_likelihood.mean() > independent.mean() + 3
     assert -exact.log_likelihood.mean() > data.entropy
     assert (exact.log_likelihood - exact.elbo).min() >= 0
-    assert (
-        marginal.posterior(model, data, data.test).kl(model.latent.prior(torch.zeros(()))).sum(-1).min() > 1
-    )
+    assert model.latent.rate(marginal.posterior(model, data, data.test)).sum(-1).min() > 1
 
 
 def test_importance_sampling_meets_the_enumeration_of_a_trained_model(trained):
