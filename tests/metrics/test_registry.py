@@ -11,6 +11,7 @@ from vae_cli.errors import UserError
 from vae_cli.metrics import registry
 from vae_cli.metrics.registry import METRICS, Metric, direction, headlines, metric, register
 from vae_cli.runs import record
+from vae_cli.runs.folder import RunFolder
 
 BYPRODUCTS = ("standard_error", "samples")  # how a metric was measured
 COORDINATES = ("step", "epoch")  # of a line of metrics.jsonl
@@ -27,7 +28,7 @@ def reported(command, trained, bernoulli, deterministic) -> set[str]:
     for run, options in ((gaussian, ("anomaly=rectangles",)), (bernoulli, ()), (deterministic, ())):
         done = command("vae-eval", f"run={run}", *every, *options, cwd=run.parent)
         assert done.returncode == 0, done.stderr
-        names |= record.read(run, run.name).metrics.keys() | logged(run)
+        names |= record.read(RunFolder(run), run.name).metrics.keys() | logged(run)
     return names
 
 
