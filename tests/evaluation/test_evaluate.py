@@ -407,7 +407,7 @@ def assert_refused(command, folder: Path, *arguments: str, words: tuple[str, ...
 @pytest.mark.parametrize(
     ("argument", "words"),
     [
-        ("exact=true", ("exact=true", "latent=bernoulli with at most 20 units", "latent=gaussian with 2")),
+        ("exact=true", ("exact=true", "a discrete code", "20 bits", "latent=gaussian", "latent.code_size=2")),
         ("pictures=[bits]", ("pictures=bits", "latent=bernoulli")),
         ("pictures=[anomaly]", ("pictures=anomaly", "anomaly=DATA")),
         ("anomaly=nothing", ("'nothing'", "allowed are", "rectangles")),
@@ -453,7 +453,8 @@ def test_what_rectangles_and_bits_cannot_give_is_one_line(command, original_bern
 def test_what_needs_a_likelihood_is_refused_for_a_plain_auto_encoder(
     command, original_deterministic, argument
 ):
-    assert_refused(command, original_deterministic, argument, words=(argument.strip("]").replace("[", ""), "latent=bernoulli"))  # fmt: skip
+    asked = argument.strip("]").replace("[", "")
+    assert_refused(command, original_deterministic, argument, words=(asked, "needs", "latent=deterministic"))
 
 
 def test_an_earlier_evaluation_survives_a_refused_one(command, gaussian, gaussian_console):
@@ -465,9 +466,8 @@ def test_more_than_twenty_bits_are_not_enumerated(command, trained):
     """Not when asked for, and not by itself."""
     folder = trained("many", "latent=bernoulli", "latent.code_size=21", "data.train_size=50",
                      "data.validation_size=20", "data.test_size=20")  # fmt: skip
-    assert_refused(
-        command, folder, "exact=true", words=("exact=true", "at most 20 units", "latent=bernoulli with 21")
-    )
+    words = ("exact=true", "at most 1,048,576 values", "latent=bernoulli", "latent.code_size=21")
+    assert_refused(command, folder, "exact=true", words=words)
     assert_refused(command, folder, "pictures=[all_codes]", words=("at most 8 units",))
     assert_done(command("vae-eval", f"run={folder}", *QUICK, cwd=folder.parent))
     assert "nll" in figures(folder) and "nll_exact" not in figures(folder)

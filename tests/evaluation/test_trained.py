@@ -140,7 +140,7 @@ def test_images_of_another_size_are_refused(digits, shape):
 
 
 def test_codes_of_another_size_are_refused(digits):
-    with pytest.raises(ValueError, match="codes have 3 units, the model has 2"):
+    with pytest.raises(ValueError, match="codes have 3 numbers, the model takes 2"):
         digits.decode(torch.zeros(4, 3))
 
 
@@ -148,7 +148,7 @@ def test_a_plain_auto_encoder_has_neither_prior_nor_likelihood(plain):
     for call in (lambda: plain.sample(3), lambda: plain.prior_codes(3)):
         with pytest.raises(ValueError, match="latent=deterministic has no prior"):
             call()
-    with pytest.raises(ValueError, match="latent=deterministic has no likelihood"):
+    with pytest.raises(ValueError, match="latent=deterministic has no prior, hence no likelihood"):
         plain.log_likelihood(stored_digits())
 
 

@@ -31,7 +31,10 @@ def random_posterior(latent: str, n: int, units: int) -> tuple[Posterior, Poster
     """Of n images, with its prior and noise."""
     kind = LATENTS[latent](units)
     like = torch.zeros(())
-    q = kind.posterior(0.8 * torch.randn(n, kind.encoder_outputs, generator=seeded()) - 0.8)
+    away = torch.linspace(
+        0.0, 1.6, kind.encoder_outputs
+    )  # from the prior; by steps, as softmax ignores a common shift
+    q = kind.posterior(0.8 * torch.randn(n, kind.encoder_outputs, generator=seeded()) - away)
     return q, kind.prior(like), kind.noise((n,), seeded(1), like)
 
 

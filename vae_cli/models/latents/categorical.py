@@ -56,8 +56,8 @@ class CategoricalLatent(Latent[OneHotCategorical]):
     def traversal(self, base: Tensor, units: list[int], means: Tensor) -> tuple[Tensor, list[str]]:
         codes = self._by_unit(base).repeat(len(units), self._categories, 1, 1)
         values = torch.eye(self._categories, dtype=base.dtype, device=base.device)
-        for row, unit in zip(codes, units, strict=True):
-            row[:, :, unit] = values
+        for row, unit in enumerate(units):
+            codes[row, :, :, unit] = values
         return codes.flatten(-2), [str(value) for value in range(self._categories)]
 
     def codes(self, index: Tensor, like: Tensor) -> Tensor:

@@ -32,6 +32,6 @@ def one_unit_at_a_time(start: Tensor, end: Tensor, certainty: Tensor) -> Tensor:
 def with_units_set(base: Tensor, units: list[int], values: Tensor) -> Tensor:
     """`base` [K] with each of these units alone at each of its values [K, T]: [units, T, K]."""
     codes = base.repeat(len(units), values.shape[1], 1)
-    for row, unit in zip(codes, units, strict=True):
-        row[:, unit] = values[unit]
+    for row, unit in enumerate(units):
+        codes[row, :, unit] = values[unit]
     return codes
