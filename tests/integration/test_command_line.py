@@ -463,7 +463,7 @@ def test_help_names_every_group_and_option_and_the_main_keys(tmp_path):
 # --- what bad input gets ------------------------------------------------------------------------------------
 
 CONFIGURATION_ERRORS = [
-    ("latent=bernouli", ["latent=bernouli", "bernoulli, deterministic, gaussian", "did you mean 'bernoulli'"]),
+    ("latent=bernouli", ["latent=bernouli", "bernoulli, categorical, deterministic, gaussian", "did you mean 'bernoulli'"]),
     ("experiment=nothing", ["experiment=nothing", "allowed are", "bernoulli_squares"]),
     ("latent.code_sise=3", ["'latent.code_sise'", "did you mean 'latent.code_size'"]),
     ("optimiser=adam", ["'optimiser'", "did you mean 'optimizer'"]),
