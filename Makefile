@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help train test test-crash test-launchers lint bench bench-gpu reproduce clean
+.PHONY: help train test test-crash test-launchers lint docs bench bench-gpu reproduce clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
@@ -26,6 +26,9 @@ lint: .venv/installed-dev  ## formatting, lint, types and the order of the rooms
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: .venv/installed  ## write the option tables of configs/README.md from the comments in the YAML files
+	$(BIN)/python -m vae_cli.config.tables configs/README.md
 
 bench: .venv/installed-dev .venv-pythae/installed  ## our step, start-up and likelihood against others, ratios inside one run; scaling, logging, vae-compare, a packed sweep
 	$(BIN)/python tests/benchmarks/step.py
