@@ -9,8 +9,13 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hydra
 import pytest
 import torch
+from hydra.core.global_hydra import GlobalHydra
+
+from vae_cli.config import resolvers
+from vae_cli.config.compose import config_folder, prepare_hydra
 
 SUBSET = Path(__file__).parent / "data"
 TINY = ["network.hidden=[16]", "nll_samples=0", "epochs=2"]
@@ -38,6 +43,16 @@ def float64():
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(before)
+
+
+@pytest.fixture(scope="module")
+def composed_by_hydra() -> Iterator[None]:
+    """`hydra.compose` reads this package's configs."""
+    GlobalHydra.instance().clear()
+    prepare_hydra()
+    resolvers.register()
+    with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
+        yield
 
 
 # One process imports torch; each command is then a child of it with its own arguments, folder, streams and status.

@@ -6,10 +6,8 @@ from pathlib import Path
 
 import hydra
 import pytest
-from hydra.core.global_hydra import GlobalHydra
 
-from vae_cli.config import resolvers
-from vae_cli.config.compose import accept, config_folder, prepare_hydra
+from vae_cli.config.compose import accept
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = (".", "configs", "configs/*", "outputs", "vae_cli/*", "tests/*")
@@ -69,15 +67,6 @@ def is_key(word: str) -> bool:
 def first_value(word: str) -> str:
     key, _, value = word.partition("=")
     return word if value.startswith("[") else f"{key}={value.split(',')[0]}"
-
-
-@pytest.fixture
-def composed_by_hydra():
-    GlobalHydra.instance().clear()
-    prepare_hydra()
-    resolvers.register()
-    with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
-        yield
 
 
 @pytest.mark.usefixtures("composed_by_hydra")

@@ -1,0 +1,82 @@
+"""What the tests of configurations share: configurations composed as the command line does, changed, and built small."""
+
+import copy
+import functools
+from pathlib import Path
+
+import hydra
+import torch
+from torch import Generator
+
+from vae_cli.build import build
+from vae_cli.config.compose import accept, config_folder, run_config
+from vae_cli.config.diff import flatten
+from vae_cli.config.schema.run import GROUPS
+from vae_cli.engine.learning_rate import learning_rate_factor
+from vae_cli.engine.state import State, train_step
+
+CONFIGS = config_folder()
+SUBSET = Path(__file__).parents[1] / "data"
+OPTIONS = sorted(
+    (path.parent.name, path.stem) for path in CONFIGS.glob("*/*.yaml") if path.parent.name != "experiment"
+)
+NAMES = {group: [option for g, option in OPTIONS if g == group] for group in GROUPS}
+
+SMALL = {
+    "data.height": 8, "data.width": 8, "data.rectangle_height": [2, 4], "data.rectangle_width": [2, 4],
+    "data.train_size": 20, "data.validation_size": 5, "data.test_size": 5,
+    "latent.code_size": 3, "batch_size": 20, "network.hidden": [8], "network.channels": [4, 8],
+}  # fmt: skip
+
+
+@functools.cache
+def _composed(*overrides: str) -> dict:
+    return accept(hydra.compose("config", list(overrides))).plain()
+
+
+def composed(*overrides: str) -> dict:
+    """As the command line does it: composed, checked, plain."""
+    return copy.deepcopy(_composed(*overrides))
+
+
+def option(name: str) -> dict:
+    """The configuration with one `group=option`, and with what that needs beside it to be whole."""
+    beside = {
+        "data=arrays": ["data.path=images.npz"],
+        "estimator=concrete": ["latent=bernoulli"],
+        "estimator=straight_through": ["latent=bernoulli"],
+        "estimator=straight_through_gumbel_softmax": ["latent=categorical"],
+    }
+    return composed(*beside.get(name, []), name)
+
+
+def put(config: dict, values: dict[str, object]) -> dict:
+    """`config` with some keys changed, as key=value on the command line would."""
+    config = copy.deepcopy(config)
+    for key, value in values.items():
+        *path, last = key.split(".")
+        functools.reduce(lambda inner, name: inner[name], path, config)[last] = value
+    return config
+
+
+def small(config: dict) -> dict:
+    """The same parts at the smallest size: as many of the keys of SMALL as there are."""
+    config = put(config, {key: value for key, value in SMALL.items() if key in flatten(config)})
+    return put(config, {"network.hidden": 8}) if config["network"]["name"] == "conv" else config
+
+
+def steps(config: dict, n: int = 1) -> State:
+    """Build and train n steps: finite figures, and every parameter that has a gradient moves."""
+    experiment = build(run_config(config))
+    state = State(experiment, Generator().manual_seed(config["seed"]))
+    before = copy.deepcopy(experiment.model.state_dict())
+    images = experiment.data.train.images[: experiment.settings.batch_size]
+    for _ in range(n):
+        row = train_step(state, images)
+        assert row.shape == (len(state.experiment.step_metrics),) and row.isfinite().all()
+        assert learning_rate_factor(experiment.decay, state.step, 100) > 0
+    assert state.step == n
+    moved = [not torch.equal(before[name], value) for name, value in experiment.model.state_dict().items()]
+    assert any(moved)
+    assert all(value.isfinite().all() for value in experiment.model.state_dict().values())
+    return state

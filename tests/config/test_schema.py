@@ -1,0 +1,245 @@
+"""The schema: every key of every YAML file has a field, every field a rule, every bad value is refused in words."""
+
+import importlib
+import inspect
+import math
+
+import pytest
+import yaml
+from config.composed import CONFIGS, NAMES, OPTIONS, composed, option, put
+
+from vae_cli.config.compose import run_config
+from vae_cli.config.diff import flatten
+from vae_cli.config.schema.keys import option_class, roles
+from vae_cli.config.schema.messages import allowed
+from vae_cli.config.schema.networks import NetworkConfig
+from vae_cli.config.schema.part import role_of
+from vae_cli.config.schema.run import GROUP_CONFIGS, GROUPS, CheckpointConfig, RunConfig
+from vae_cli.errors import UserError
+from vae_cli.models.networks import ACTIVATIONS, INITIALIZATIONS
+
+GIVEN_BY_BUILD = {"estimator"}  # parts that are arguments of other parts
+
+
+# --- every file ---------------------------------------------------------------------------------------------
+
+
+def test_every_group_is_in_the_schema():
+    assert {group for group, _ in OPTIONS} == set(GROUPS)
+    assert all(NAMES.values())
+
+
+@pytest.mark.parametrize(("group", "name"), OPTIONS)
+def test_every_option_composes_passes_and_has_a_rule_for_every_key(group, name):
+    """So that none reaches torch unchecked; and it says its own name."""
+    config = option(f"{group}={name}")
+    assert config[group]["name"] == name
+    assert flatten(config).keys() <= roles().keys()
+
+
+@pytest.mark.parametrize(("group", "name"), OPTIONS)
+def test_the_keys_of_yaml_are_the_fields_of_the_model_and_the_arguments_of_the_constructor(group, name):
+    """The law that holds the three together; what a model marks as no argument, `build` applies itself."""
+    config = option(f"{group}={name}")[group]
+    model = option_class(group, config["_target_"])
+    fields = {field.alias or key for key, field in model.model_fields.items()}
+    assert config.keys() == fields
+    arguments = {
+        key
+        for key, field in model.model_fields.items()
+        if key not in ("name", "target") and role_of(field).argument
+    }
+    module, _, constructor = config["_target_"].rpartition(".")
+    parameters = inspect.signature(getattr(importlib.import_module(module), constructor)).parameters
+    taken = {
+        name
+        for name, parameter in parameters.items()
+        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    }
+    if module == "torch.optim":  # which take more than we offer
+        assert arguments <= taken
+    else:
+        assert arguments == taken - GIVEN_BY_BUILD
+
+
+def test_every_model_has_an_option():
+    """No model outlives the option that it was for."""
+    targets = {option(f"{group}={name}")[group]["_target_"] for group, name in OPTIONS}
+    assert targets == {target for config in GROUP_CONFIGS.values() for target in config.options()}
+
+
+def test_a_key_has_one_role_whatever_the_option():
+    for group, base in GROUP_CONFIGS.items():
+        for model in base.options().values():
+            for key, field in model.model_fields.items():
+                if key not in ("name", "target"):
+                    assert role_of(field)[:3] <= tuple(roles()[f"{group}.{key}"][:3])
+
+
+def test_every_activation_and_initialization_that_is_allowed_exists():
+    for key, names in (("activation", ACTIVATIONS), ("initialization", INITIALIZATIONS)):
+        assert allowed(NetworkConfig.model_fields[key]) == ", ".join(names)
+
+
+# --- what is refused ----------------------------------------------------------------------------------------
+
+
+def every_field() -> list[tuple[str, str, object]]:
+    """An option that has it, the key and the field, for all plain keys and all keys of all options."""
+    found = [
+        ("latent=gaussian", key, field) for key, field in RunConfig.model_fields.items() if key not in GROUPS
+    ]
+    found += [
+        ("latent=gaussian", f"checkpoint.{key}", field)
+        for key, field in CheckpointConfig.model_fields.items()
+    ]
+    by_target = {
+        yaml.safe_load((CONFIGS / group / f"{name}.yaml").read_text()).get("_target_"): f"{group}={name}"
+        for group, name in OPTIONS
+    }
+    for group, base in GROUP_CONFIGS.items():
+        for target, model in base.options().items():
+            found += [
+                (by_target[target], f"{group}.{key}", field)
+                for key, field in model.model_fields.items()
+                if key != "target"
+            ]
+    return [each for each in found if each[1] != "checkpoint"]
+
+
+@pytest.mark.parametrize(("part", "key", "field"), every_field(), ids=str)
+def test_a_value_of_the_wrong_type_is_refused_for_every_key(part, key, field):
+    """The message names key, value and what is allowed."""
+    refused = 0
+    for value in ("nonsense", math.nan, [[]], {}):
+        if isinstance(value, str) and field.annotation is str:
+            continue
+        with pytest.raises(UserError) as error:
+            run_config(put(option(part), {key: value}))
+        assert str(error.value).startswith(f"{key}={value} is not allowed; allowed is {allowed(field)}")
+        refused += 1
+    assert refused >= 3
+
+
+BAD = [
+    ("", "epochs", 0, 1, "a whole number of at least 1"),
+    ("", "epochs", -3, 1, "a whole number of at least 1"),
+    ("", "epochs", 2.0, 2, "a whole number of at least 1"),
+    ("", "epochs", True, 1, "a whole number of at least 1"),
+    ("", "epochs", None, 1, "a whole number of at least 1"),
+    ("", "batch_size", 0, 1, "a whole number of at least 1"),
+    ("", "seed", -1, 0, "a whole number from 0 to 4294967295"),
+    ("", "seed", 2**32, 2**32 - 1, "a whole number from 0 to 4294967295"),
+    ("", "name", "a/../../b", "a/b", "a folder's name without '..'"),
+    ("", "name", "", "x", "a folder's name"),
+    ("", "device", "gpu", "cuda:1", "auto, cpu, cuda or cuda:N"),
+    ("", "device", "cuda:x", "auto", "auto, cpu, cuda or cuda:N"),
+    ("", "precision", "float16", "tf32", "float32, tf32, float64"),
+    ("", "gradient_clip_norm", 0, None, "a number above 0, or null"),
+    ("", "gradient_draws", 1, 2, "0 or a whole number of at least 2"),
+    ("", "patience", 0, None, "a whole number of at least 1, or null"),
+    ("", "nll_samples", -1, 0, "a whole number of at least 0"),
+    ("", "log_every", 0, 1, "a whole number of at least 1"),
+    ("", "validate_every", 0, 1, "a whole number of at least 1"),
+    ("", "checkpoint.minutes", 0, 0.001, "a number above 0"),
+    ("", "checkpoint.epochs", 0, None, "a whole number of at least 1, or null"),
+    ("", "data.limit", 0, None, "a whole number of at least 1, or null"),
+    ("", "data.placement", "gpu", "host", "auto, device, host"),
+    ("", "data.height", 0, 12, "a whole number of at least 1"),
+    ("", "data.train_size", 0, 1, "a whole number of at least 1"),
+    ("", "data.validation_size", -1, 0, "a whole number of at least 0"),
+    ("", "data.rectangle_height", [1, 2, 3], [1, 2], "a list of 2 values, each a whole number of at least 1"),
+    ("", "data.rectangle_width", [0, 2], [1, 1], "a list of 2 values, each a whole number of at least 1"),
+    ("", "latent.code_size", 0, 1, "a whole number of at least 1"),
+    ("", "latent.code_size", 2.5, 2, "a whole number of at least 1"),
+    ("", "network.hidden", [0], [1], "a list of whole numbers of at least 1"),
+    ("", "network.hidden", [8, "x"], [], "a list of whole numbers of at least 1"),
+    ("", "network.activation", "relo", "relu", "relu, leaky_relu, elu"),
+    ("", "network.mean_bias", 1, False, "true or false"),
+    ("", "objective.beta", -0.1, 0, "a number of at least 0"),
+    ("", "objective.samples", 0, 1, "a whole number of at least 1"),
+    ("", "objective.free_bits", math.inf, 0.5, "a number of at least 0"),
+    ("", "optimizer.lr", 0, 1e-9, "a number above 0"),
+    ("", "optimizer.lr", -0.1, 1, "a number above 0"),
+    ("", "optimizer.lr", math.nan, 0.1, "a number above 0"),
+    ("", "optimizer.lr", math.inf, 0.1, "a number above 0"),
+    ("", "optimizer.betas", [0.9], [0.9, 0.99], "a list of 2 values"),
+    ("", "optimizer.betas", [0.9, 1.0], [0.0, 0.0], "a list of 2 values"),
+    ("", "optimizer.weight_decay", -1, 0, "a number of at least 0"),
+    ("", "schedule.warmup_steps", -1, 0, "a whole number of at least 0"),
+    ("latent=bernoulli", "latent.temperature", -1, 0.1, "a number above 0"),
+    ("latent=bernoulli", "estimator.anneal_rate", -1, 0, "a number of at least 0"),
+    ("latent=bernoulli", "estimator.minimum_temperature", 0, 0.01, "a number above 0"),
+    ("estimator=reinforce", "estimator.baseline", "mean", "moving_average", "moving_average, leave_one_out"),
+    ("estimator=reinforce", "estimator.decay", 2, 1.0, "at least 0 and at most 1"),
+    ("corruption=masking", "corruption.fraction", 1.1, 1.0, "at least 0 and at most 1"),
+    ("corruption=gaussian", "corruption.std", 0, 0.1, "a number above 0"),
+    ("schedule=step", "schedule.every_steps", 0, 1, "a whole number of at least 1"),
+    ("schedule=step", "schedule.factor", 0, 1.0, "above 0 and at most 1"),
+    ("schedule=cosine", "schedule.minimum", 2, 0.5, "at least 0 and at most 1"),
+    ("likelihood=gaussian", "likelihood.min_log_std", "x", -2.5, "or null"),
+    ("data=mnist", "data.binarization", "on", "dynamic", "none, threshold, dynamic, fixed"),
+    ("data=mnist", "data.dataset", "Kmnist", "FashionMNIST", "MNIST, FashionMNIST"),
+    ("data=arrays", "data.path", None, "x.npz", "a text"),
+    ("data=arrays", "data.fractions", [0.8, 0.2], [0.8, 0.2, 0.0], "a list of 3 values"),
+    ("network=conv", "network.hidden", 0, 1, "a whole number of at least 1"),
+    ("network=conv", "network.channels", [0], [1], "each a whole number of at least 1"),
+]
+
+
+@pytest.mark.parametrize(("part", "key", "bad", "good", "allowed"), BAD, ids=lambda v: str(v)[:30])
+def test_values_outside_the_allowed_are_refused_and_those_at_its_edge_pass(part, key, bad, good, allowed):
+    config = option(part or "latent=gaussian")
+    with pytest.raises(UserError) as error:
+        run_config(put(config, {key: bad}))
+    message = str(error.value)
+    assert message.startswith(f"{key}=") and allowed in message.partition("allowed is ")[2]
+    assert ("null" if bad is None else str(bad).replace("'", "")) in message
+    run_config(put(config, {key: good}))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["latent=bernoulli", "latent.temperature=0"], ["latent.temperature=0", "a number above 0"]),
+        (["latent.code_size={a:1}"], ["latent.code_size={a: 1}", "a whole number of at least 1"]),
+        (["epochs=many"], ["epochs=many", "a whole number of at least 1"]),
+        (["data=arrays"], ["data.path must be given", "data.path=VALUE"]),
+        (["data.root=${nothing.here}"], ["nothing.here"]),
+    ],
+    ids=str,
+)
+def test_what_composition_makes_of_a_bad_value_is_refused(overrides, words):
+    with pytest.raises(UserError) as error:
+        composed(*overrides)
+    assert "\n" not in str(error.value)
+    for word in words:
+        assert word in str(error.value)
+
+
+CONTRADICTIONS = [
+    (
+        "estimator=reinforce",
+        {"estimator.baseline": "leave_one_out"},
+        ["estimator.baseline=leave_one_out", "objective.samples of at least 2", "it is 1"],
+    ),
+    (
+        "latent=bernoulli",
+        {"estimator.temperature": 0.05, "estimator.anneal_rate": 0.1},
+        ["estimator.minimum_temperature=0.1", "latent.temperature=0.05"],
+    ),
+    ("", {"data.rectangle_height": [5, 4]}, ["data.rectangle_height=[5,4]", "LOW ≤ HIGH ≤ data.height=24"]),
+    ("", {"data.rectangle_width": [4, 25]}, ["data.rectangle_width=[4,25]", "LOW ≤ HIGH ≤ data.width=24"]),
+    ("", {"data.height": 10}, ["data.rectangle_height=[4,12]", "data.height=10"]),
+    ("data=arrays", {"data.fractions": [0.8, 0.2, 0.1]}, ["data.fractions=[0.8, 0.2, 0.1]", "more than 1"]),
+    ("network=conv", {"network.hidden": [8]}, ["network.hidden=[8]", "network=conv takes one number"]),
+    ("", {"network.hidden": 8}, ["network.hidden=8", "write network.hidden=["]),
+]
+
+
+@pytest.mark.parametrize(("part", "values", "words"), CONTRADICTIONS, ids=lambda v: str(v)[:40])
+def test_contradictions_are_refused(part, values, words):
+    with pytest.raises(UserError) as error:
+        run_config(put(option(part or "latent=gaussian"), values))
+    for word in words:
+        assert word in str(error.value)
