@@ -60,7 +60,7 @@ def _hydra(program: str, config: str, task: Callable[[DictConfig], Any], example
         sys.exit(2)
     prepare_hydra()
     resolvers.register()
-    sys.argv[1:] = arguments.with_quoted_paths(sys.argv[1:])
+    sys.argv[1:] = arguments.with_quoted_paths(arguments.flags_first(sys.argv[1:]))
     main = hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=config)
     reported(program, main(task))
 

@@ -35,6 +35,15 @@ def refused_flag(arguments: list[str], program: str, example: str) -> str | None
     return None
 
 
+def flags_first(arguments: list[str]) -> list[str]:
+    """The flags with their values, then the overrides: Hydra's parser refuses overrides on both sides of a flag."""
+    flags, overrides = list[str](), list[str]()
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        is_flag = argument.startswith("-") or before in TAKE_A_VALUE
+        (flags if is_flag else overrides).append(argument)
+    return flags + overrides
+
+
 def is_sweep(arguments: list[str]) -> bool:
     return not {"-m", "--multirun"}.isdisjoint(arguments)
 
@@ -72,9 +81,8 @@ def positional(arguments: list[str]) -> list[str]:
             others.append(f"out={quoted(argument[4:])}")
         else:
             others.append(argument)
-    if folders:  # beside the other overrides: argparse takes no two groups of them around a flag
-        place = next((i for i, other in enumerate(others) if other.startswith(KEYS)), len(others))
-        others.insert(place, f"folders=[{','.join(folders)}]")
+    if folders:
+        others.append(f"folders=[{','.join(folders)}]")
     return others
 
 
