@@ -16,10 +16,11 @@ from vae_cli.config.compose import accept_comparison, accept_evaluation, config_
 from vae_cli.config.failures import one_line, reported
 from vae_cli.errors import UserError
 from vae_cli.runs.folder import RunFolder
-from vae_cli.sweeps.job import job, resume
 from vae_cli.sweeps.monitor import MONITORS
-from vae_cli.sweeps.search import conclude
-from vae_cli.sweeps.summary import roll_call
+from vae_cli.sweeps.resume import resume
+from vae_cli.sweeps.search import report_searches
+from vae_cli.sweeps.summary import summarize
+from vae_cli.sweeps.task import task
 
 
 def train() -> None:
@@ -29,11 +30,11 @@ def train() -> None:
         reported("vae-train", lambda: _resume(sys.argv[1:]))
         return
     try:
-        _hydra("vae-train", "config", job, "optimizer.lr=0.001")
+        _hydra("vae-train", "config", task, "optimizer.lr=0.001")
     finally:
-        whole = [roll_call(monitor.sweep.path, monitor.close()) for monitor in MONITORS]
-        found = conclude()
-    if not (all(whole) and found):
+        finished = [summarize(monitor.sweep, monitor.close()) for monitor in MONITORS]
+        found = report_searches()
+    if not (all(finished) and found):
         sys.exit(1)
 
 

@@ -9,12 +9,16 @@ from functools import cache
 
 from omegaconf import OmegaConf
 
+from vae_cli.config.hardware import gpu_share, parallel_jobs
+
 
 def register() -> None:
     OmegaConf.register_new_resolver("member", member_name, replace=True)
     OmegaConf.register_new_resolver("python", lambda: shlex.quote(sys.executable), replace=True)
     # cached, so that a launcher's workers get the folder of the user, not their own
     OmegaConf.register_new_resolver("here", os.getcwd, use_cache=True, replace=True)
+    OmegaConf.register_new_resolver("parallel_jobs", parallel_jobs, replace=True)
+    OmegaConf.register_new_resolver("gpu_share", gpu_share, replace=True)
 
 
 def member_name(overrides: str, sweep: str = "") -> str:

@@ -1,4 +1,4 @@
-"""What Hydra calls before it starts anything."""
+"""What Hydra calls before it starts anything: refuses a bad configuration, and begins the monitor of a sweep."""
 
 import math
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
@@ -18,62 +19,74 @@ from vae_cli.errors import UserError
 from vae_cli.sweeps import resources
 from vae_cli.sweeps.folder import SweepFolder
 from vae_cli.sweeps.monitor import MONITORS, Monitor
-from vae_cli.sweeps.search import is_search, prepare
+from vae_cli.sweeps.search import prepare_search
+from vae_cli.sweeps.search_keys import is_search
 
-ON_THIS_MACHINE = ("basic", "packed", "joblib", "submitit_local", "ray")
+LOCAL_LAUNCHERS = ("basic", "packed", "joblib", "submitit_local", "ray")
 
 
 class BeforeRun(Callback):
-    """A bad configuration leaves nothing behind. SystemExit, because Hydra turns other exceptions into warnings."""
+    """A refused configuration leaves no folder behind. Hydra turns exceptions of a callback into warnings, so a refusal is
+    raised as SystemExit."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
-        self._check(config, accept)
+        _check(config, accept)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        self._check_extras(config)
-        self._check(config, _check_and_prepare)
+        _check_extras(config)
+        _check(config, _check_sweep)
         resources.remember_gpus()
-        launcher = config.hydra.runtime.choices.get("hydra/launcher")
-        address = config.hydra.launcher.get("ray", {}).get("init", {}).get("address")
-        local = launcher in ON_THIS_MACHINE and address in (None, "local")
-        MONITORS.append(Monitor(SweepFolder(Path(config.hydra.sweep.dir)), _expected(config), local))
-        MONITORS[-1].start()
-
-    def _check(self, config: DictConfig, more: Callable[[DictConfig], object]) -> None:
-        try:
-            accept_call(config)
-            more(config)
-        except UserError as error:
-            print(f"vae-train: {error}", file=sys.stderr)
-            raise SystemExit(2) from error
-
-    def _check_extras(self, config: DictConfig) -> None:
-        """Hydra itself would name a class that it cannot find."""
-        for group in ("hydra/launcher", "hydra/sweeper"):
-            option = f"{group}={config.hydra.runtime.choices.get(group)}"
-            target = OmegaConf.select(config, f"{group.replace('/', '.')}._target_")
-            if option in EXTRAS and target not in Plugins.instance().class_name_to_class:
-                print(f"vae-train: {needs_an_extra(option)}", file=sys.stderr)
-                raise SystemExit(2)
+        monitor = Monitor(SweepFolder(Path(config.hydra.sweep.dir)), _member_count(config), _is_local(config))
+        MONITORS.append(monitor)
+        monitor.start()
 
 
-def _check_and_prepare(config: DictConfig) -> None:
+def _check(config: DictConfig, also: Callable[[DictConfig], object]) -> None:
+    try:
+        accept_call(config)
+        also(config)
+    except UserError as error:
+        print(f"vae-train: {error}", file=sys.stderr)
+        raise SystemExit(2) from error
+
+
+def _check_sweep(config: DictConfig) -> None:
     accept_section(PackedLauncherConfig, config.hydra.launcher, "hydra.launcher.")
-    prepare(config)
+    prepare_search(config)
 
 
-def _expected(config: DictConfig) -> int | None:
-    """How many members the sweeper will make: Hydra's own, or that of a search."""
+def _check_extras(config: DictConfig) -> None:
+    """Name the extra that a launcher or sweeper needs. Hydra itself would name a class that it cannot find."""
+    for group in ("hydra/launcher", "hydra/sweeper"):
+        option = f"{group}={config.hydra.runtime.choices.get(group)}"
+        target = OmegaConf.select(config, f"{group.replace('/', '.')}._target_")
+        if option in EXTRAS and target not in Plugins.instance().class_name_to_class:
+            print(f"vae-train: {needs_an_extra(option)}", file=sys.stderr)
+            raise SystemExit(2)
+
+
+def _is_local(config: DictConfig) -> bool:
+    """Whether members are processes of this machine. Ray may run them on a cluster."""
+    address = config.hydra.launcher.get("ray", {}).get("init", {}).get("address")
+    return config.hydra.runtime.choices.get("hydra/launcher") in LOCAL_LAUNCHERS and address in (
+        None,
+        "local",
+    )
+
+
+def _member_count(config: DictConfig) -> int | None:
+    """How many members Hydra's own sweeper or a search will make; None for another sweeper."""
     if is_search(config.hydra):
         return int(config.hydra.sweeper.n_trials)
     if config.hydra.runtime.choices.get("hydra/sweeper") != "basic":
         return None
-    given = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
-    parsed = OverridesParser.create().parse_overrides([*given, *config.hydra.overrides.task])
+    params = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
+    parsed = OverridesParser.create().parse_overrides([*params, *config.hydra.overrides.task])
     counts = {
-        override.key_or_group: len(list(override.sweep_string_iterator()))
-        if override.is_sweep_override()
-        else 1
-        for override in parsed
-    }
+        override.key_or_group: _value_count(override) for override in parsed
+    }  # the last one of a key counts
     return math.prod(counts.values())
+
+
+def _value_count(override: Override) -> int:
+    return len(list(override.sweep_string_iterator())) if override.is_sweep_override() else 1

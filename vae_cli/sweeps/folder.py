@@ -9,8 +9,6 @@ from vae_cli.runs.folder import RunFolder
 
 @dataclass(frozen=True)
 class SweepFolder:
-    """The folder that holds the members of a sweep."""
-
     path: Path
 
     @property
@@ -18,7 +16,7 @@ class SweepFolder:
         return self.path / ".stop"
 
     def stop(self, reason: str) -> None:
-        """Start no further member."""
+        """Let no further member start."""
         self.stop_note.write_text(reason)
 
     def stop_reason(self) -> str | None:
@@ -29,10 +27,5 @@ class SweepFolder:
         if not self.path.is_dir():
             return []
         with os.scandir(self.path) as entries:
-            return [
-                RunFolder(path) for path in sorted(Path(entry.path) for entry in entries if entry.is_dir())
-            ]
-
-
-def sweep_of(member: RunFolder) -> SweepFolder:
-    return SweepFolder(member.path.parent)
+            paths = sorted(Path(entry.path) for entry in entries if entry.is_dir())
+        return [RunFolder(path) for path in paths]

@@ -1,4 +1,4 @@
-"""Work in forks of this process: a member in one of its launcher's worker, shares of a packed sweep in one a GPU."""
+"""Runs functions in forks of this process: a member in a launcher's worker, or shares of a packed sweep."""
 
 import json
 import logging
@@ -16,54 +16,59 @@ from vae_cli.runs.folder import RunFolder
 T = TypeVar("T")
 
 
-def apart(work: Callable[[], T], folder: RunFolder) -> T | None:
-    """What `work` returns from a fork of this process; None where that was killed, and summary.json says so. joblib and
-    submitit_local give up the whole sweep when one worker dies, say for its memory: this way the worker lives, and with
-    it, in joblib's, the torch that it has imported."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the fork, too, which saves itself
+def run_in_fork(work: Callable[[], T], folder: RunFolder) -> T | None:
+    """The result of `work` in a fork of this process; None where the fork was killed, and then summary.json says so.
+
+    joblib and submitit_local give up the whole sweep when a worker dies, for example because memory ran out. With a fork
+    the worker lives on, and a worker of joblib imports torch only once.
+    """
+    before = signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches the fork as well, which saves itself
     try:
-        ((answer, status),) = beside([work])
+        ((result, status),) = run_in_forks([work])
     finally:
         signal.signal(signal.SIGINT, before)
     if status < 0:
-        error = f"its process was killed by {signal.Signals(-status).name}; the same command goes on with it"
+        error = f"its process was killed by {signal.Signals(-status).name}; the same command continues it"
         folder.write_summary({"status": "interrupted", "error": error})
-    return answer
+    return result
 
 
-def beside(works: Sequence[Callable[[], T]]) -> list[tuple[T | None, int]]:
-    """What each returns (as JSON can say it) from a fork of its own, all at once, and its exit status; None where it was
-    killed or raised."""
+def run_in_forks(works: Sequence[Callable[[], T]]) -> list[tuple[T | None, int]]:
+    """The result and the exit status of each function, all of which run at the same time. Results travel as JSON. None
+    stands for a fork that was killed or raised."""
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     children = [_fork(work) for work in works]
-    answers = []
-    for child, answer in children:
-        with os.fdopen(answer) as pipe:
-            said = pipe.read()
+    results = []
+    for child, pipe in children:
+        with os.fdopen(pipe) as file:
+            text = file.read()
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        answers.append((json.loads(said) if said else None, status))
-    return answers
+        results.append((json.loads(text) if text else None, status))
+    return results
 
 
 def _fork(work: Callable[[], T]) -> tuple[int, int]:
-    """The child, and where its answer is read. Those forked later hold no end of it that could keep it open."""
-    answer, question = os.pipe()
+    """The process id of a child that runs `work`, and the pipe with its result. The parent closes the writing end before
+    the next fork, so that no sibling keeps the pipe open."""
+    reading, writing = os.pipe()
     if (child := os.fork()) == 0:
-        os.close(answer)
-        _answer(work, question)
-    os.close(question)
-    return child, answer
+        os.close(reading)
+        _run_child(work, writing)
+    os.close(writing)
+    return child, reading
 
 
-def _answer(work: Callable[[], T], question: int) -> None:
+def _run_child(work: Callable[[], T], pipe: int) -> None:
     status = 1
-    tqdm.set_lock(threading.RLock())  # its own is a semaphore of the system, which os._exit would leak
+    tqdm.set_lock(threading.RLock())  # tqdm's default lock is a semaphore, which os._exit would leak
     try:
-        os.write(question, json.dumps(work()).encode())
+        os.write(pipe, json.dumps(work()).encode())
         status = 0
     finally:
         logging.shutdown()
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
-        os._exit(status)  # nothing of the worker's is ours to clean up
+        os._exit(status)  # the exit handlers belong to the parent

@@ -1,5 +1,8 @@
-"""The end of a Slurm job whose member was killed or cancelled: a result in its place, for submitit waits for one, without
-end where Slurm keeps no accounts. The member's folder tells what became of it."""
+"""Runs at the end of each Slurm job, and writes a result where a killed or cancelled member has left none.
+
+submitit waits for a result of every job, and where Slurm keeps no accounts it waits without end. The result is empty:
+the folder of the member says how it ended.
+"""
 
 import os
 import pickle
@@ -8,26 +11,25 @@ from pathlib import Path
 
 
 def main() -> None:
-    log = Path("/proc/self/fd/1").readlink()  # the job's output, beside which submitit looks for its result
+    log = Path("/proc/self/fd/1").readlink()  # the output of the job; submitit looks for the result beside it
     result = log.with_name(log.name.replace("_log.out", "_result.pkl"))
-    if not result.exists() and not _requeued():
+    if not result.exists() and not _is_requeued():
         from hydra.core.utils import JobReturn, JobStatus
 
+        empty = JobReturn(_return_value=None, status=JobStatus.COMPLETED)
         partial = result.with_suffix(".tmp")
-        partial.write_bytes(
-            pickle.dumps(("success", JobReturn(_return_value=None, status=JobStatus.COMPLETED)))
-        )
+        partial.write_bytes(pickle.dumps(("success", empty)))
         partial.rename(result)
 
 
-def _requeued() -> bool:
-    """Slurm has counted one restart more than this one."""
+def _is_requeued() -> bool:
+    """Whether Slurm has put the job back into the queue: it then counts one restart more than this job has seen."""
     array, task = (os.environ.get(f"SLURM_ARRAY_{part}_ID") for part in ("JOB", "TASK"))
-    # by SLURM_JOB_ID the last job of an array would be the whole array, whose number it has
+    # the SLURM_JOB_ID of an array's last job is the number of the array, and would name all its jobs
     name = f"{array}_{task}" if array else os.environ["SLURM_JOB_ID"]
     command = ["squeue", "--noheader", f"--jobs={name}", "--Format=restartcnt"]
-    counted = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-    return counted != os.environ.get("SLURM_RESTART_COUNT", "0")
+    restarts = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    return restarts != os.environ.get("SLURM_RESTART_COUNT", "0")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""A search's study: its trials are what was tried and what came out, members' folders the trained models."""
+"""The trials of a search and the members that they trained: a trial holds parameters and results, a member's folder the
+model."""
 
 import os
 from collections.abc import Mapping
@@ -9,88 +10,94 @@ from vae_cli.config.schema.keys import call_keys
 from vae_cli.runs.differing import setting_text
 from vae_cli.runs.folder import RunFolder
 from vae_cli.sweeps.folder import SweepFolder
-from vae_cli.sweeps.summary import earlier_failure
+from vae_cli.sweeps.status import earlier_failure
 
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
 
-AGAIN = "again"  # in a trial's system attributes: the number of the trial whose parameters it repeats
+REPEATS = "again"  # a trial's system attribute: the number of the trial whose parameters it repeats
 
-Folders = Mapping[frozenset[str], RunFolder]  # members by their overrides
+Members = Mapping[frozenset[str], RunFolder]  # by their overrides
 
 
 def has_begun(study: "Study", sweep: Path) -> bool:
-    """Whether anything came out, or may: a member that could not even be composed has no folder."""
+    """Whether there is a result, or a member that may still give one. A member that could not be composed has no folder."""
     from optuna.trial import TrialState
 
     complete = (TrialState.COMPLETE,)
     return bool(study.get_trials(deepcopy=False, states=complete) or _members(sweep))
 
 
-def repeat(study: "Study", sweep: Path, retry_failed: bool) -> int:
-    """Queue once more what was begun and has not come to its end, with the very same parameters, so that the member's
-    folder is the same. How many trials are done."""
+def requeue_unfinished(study: "Study", sweep: Path, retry_failed: bool) -> int:
+    """Queue the trials again that were begun and have no result, with the same parameters, so that they continue in the
+    same folders. Returns how many trials are done."""
     from optuna.trial import TrialState, create_trial
 
-    trials, folders, done = study.get_trials(deepcopy=False), _members(sweep), 0
-    repeated = {trial.system_attrs.get(AGAIN) for trial in trials}
+    trials, members, done = study.get_trials(deepcopy=False), _members(sweep), 0
+    repeated = _repeated(trials)
     for trial in trials:
         if trial.state == TrialState.WAITING:
             continue
         if trial.state == TrialState.COMPLETE:
             done += 1
         elif trial.number not in repeated:
-            folder = _member(trial, folders)
+            member = _member(trial, members)
             parameters = trial.params or trial.system_attrs.get("fixed_params")
-            if folder and not retry_failed and earlier_failure(folder):
+            if member and not retry_failed and earlier_failure(member):
                 done += 1
             elif parameters:
-                attributes = {"fixed_params": parameters, AGAIN: trial.number}
+                attributes = {"fixed_params": parameters, REPEATS: trial.number}
                 study.add_trial(create_trial(state=TrialState.WAITING, system_attrs=attributes))
-        if trial.state == TrialState.RUNNING:  # in a process that is gone
+        if trial.state == TrialState.RUNNING:  # its process is gone
             study.tell(trial.number, state=TrialState.FAIL)
     return done
 
 
-def show(study: "Study", sweep: Path, figures: list[str], n_trials: int) -> bool:
-    """Print what the search has found and where it lies. Whether there is anything."""
+def print_result(study: "Study", sweep: Path, metrics: list[str], n_trials: int) -> bool:
+    """Print the best trials with their members' folders. Returns whether there is any."""
     from optuna.trial import TrialState
 
-    trials, folders = study.get_trials(deepcopy=False), _members(sweep)
-    repeated = {trial.system_attrs.get(AGAIN) for trial in trials}
+    trials = study.get_trials(deepcopy=False)
+    repeated = _repeated(trials)
     ended = [trial for trial in trials if trial.state.is_finished() and trial.number not in repeated]
     failed = sum(trial.state == TrialState.FAIL for trial in ended)
-    said = f"search: {len(ended)} of {max(n_trials, len(ended))} trials" + (
-        f", {failed} without a figure" if failed else ""
-    )
-    if not (best := sorted(study.best_trials, key=lambda trial: trial.values)):
-        print(f"{said}; none has come to a figure")
+    without = f", {failed} without a result" if failed else ""
+    heading = f"search: {len(ended)} of {max(n_trials, len(ended))} trials{without}"
+    best = sorted(study.best_trials, key=lambda trial: trial.values)
+    if not best:
+        print(f"{heading}; no trial has a result")
         return False
-    what = "the Pareto front" if len(figures) > 1 else "the best"
-    print(f"{said}; {what} by validation {', '.join(figures)}:")
-    for trial in best if len(figures) > 1 else best[:1]:
-        values = " ".join(f"{value:10.2f}" for value in trial.values)
-        settings = "  ".join(f"{key}={setting_text(value)}" for key, value in trial.params.items())
-        folder = _member(trial, folders)
-        print(f"  {values}  {settings}" + (f"  {os.path.relpath(folder.path)}" if folder else ""))
+    kind = "the Pareto front" if len(metrics) > 1 else "the best"
+    print(f"{heading}; {kind} by validation {', '.join(metrics)}:")
+    members = _members(sweep)
+    for trial in best if len(metrics) > 1 else best[:1]:
+        print(_row(trial, _member(trial, members)))
     return True
 
 
-def _members(sweep: Path) -> Folders:
-    found = {}
-    for folder in SweepFolder(sweep).members():
-        if folder.overrides_file.exists():
-            found[frozenset(filter(_tells, folder.overrides()))] = folder
-    return found
+def _row(trial: "FrozenTrial", member: RunFolder | None) -> str:
+    values = " ".join(f"{value:10.2f}" for value in trial.values)
+    settings = "  ".join(f"{key}={setting_text(value)}" for key, value in trial.params.items())
+    return f"  {values}  {settings}" + (f"  {os.path.relpath(member.path)}" if member else "")
 
 
-def _member(trial: "FrozenTrial", folders: Folders) -> RunFolder | None:
-    """The sweeper keeps the keys that it did not search over as the trial's attributes."""
+def _repeated(trials: "list[FrozenTrial]") -> set[int]:
+    """The numbers of trials that a later trial repeats."""
+    return {trial.system_attrs[REPEATS] for trial in trials if REPEATS in trial.system_attrs}
+
+
+def _members(sweep: Path) -> Members:
+    folders = [folder for folder in SweepFolder(sweep).members() if folder.overrides_file.exists()]
+    return {frozenset(filter(_is_of_a_run, folder.overrides())): folder for folder in folders}
+
+
+def _member(trial: "FrozenTrial", members: Members) -> RunFolder | None:
+    """The member that a trial has trained. The sweeper keeps the keys that it does not search over as user attributes."""
     overrides = [f"{key}={value}" for key, value in {**trial.params, **trial.user_attrs}.items()]
-    return folders.get(frozenset(filter(_tells, overrides)))
+    return members.get(frozenset(filter(_is_of_a_run, overrides)))
 
 
-def _tells(override: str) -> bool:
-    """Whether it belongs to the member and not to one call."""
+def _is_of_a_run(override: str) -> bool:
+    """Whether the key belongs to the run and not to one call."""
     return override.partition("=")[0] not in call_keys()

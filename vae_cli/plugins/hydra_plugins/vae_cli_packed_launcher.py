@@ -1,4 +1,7 @@
-"""hydra/launcher=packed: a sweep's members, or those of them that can share a program, train as one model."""
+"""hydra/launcher=packed: members of a sweep that can share a program train as one stacked model.
+
+Hydra looks for launchers in a top-level package `hydra_plugins`, which is why this file lies here.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +13,7 @@ from omegaconf import DictConfig, open_dict
 
 
 class PackedLauncher(Launcher):
-    """Hydra composes each member as for its own launcher; vae_cli.sweeps.packed.multi_gpu then trains all."""
+    """Composes each member as Hydra's own launcher does; `vae_cli.sweeps.packed.multi_gpu` trains them all."""
 
     def __init__(self, max_members: int | None, processes: int | None) -> None:
         self.max_members, self.processes = max_members, processes
@@ -19,21 +22,22 @@ class PackedLauncher(Launcher):
         self.config, self.hydra_context = config, hydra_context
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        from vae_cli.sweeps.packed.multi_gpu import spread  # Hydra imports this file whatever is launched
+        # here, because Hydra imports this file for every launcher
+        from vae_cli.sweeps.packed.multi_gpu import train_in_processes
 
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         Path(self.config.hydra.sweep.dir).mkdir(parents=True, exist_ok=True)
-        jobs = [self._composed(initial_job_idx + i, each) for i, each in enumerate(job_overrides)]
-        spread([job.return_value for job in jobs], self.max_members, self.processes)
+        jobs = [self._compose(initial_job_idx + i, overrides) for i, overrides in enumerate(job_overrides)]
+        train_in_processes([job.return_value for job in jobs], self.max_members, self.processes)
         for job in jobs:
             job.return_value = job.return_value.objective_value
         return jobs
 
-    def _composed(self, number: int, overrides: Sequence[str]) -> JobReturn:
-        """A job that has done nothing yet but to become a Member."""
+    def _compose(self, number: int, overrides: Sequence[str]) -> JobReturn:
+        """A job of Hydra whose result is a Member that has not started."""
         from vae_cli.sweeps.job import Job
-        from vae_cli.sweeps.packed.scheduler import Member
+        from vae_cli.sweeps.packed.member import Member
 
         config = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
         with open_dict(config):

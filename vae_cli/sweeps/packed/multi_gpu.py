@@ -1,4 +1,4 @@
-"""A packed sweep on several GPUs: of each group every process trains its share, as if there were no other."""
+"""A packed sweep in several processes: each trains its share of every group, on its own GPU or its part of the cores."""
 
 import os
 import signal
@@ -6,55 +6,65 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from vae_cli.config.hardware import core_count, gpu_count
 from vae_cli.errors import Interrupted
-from vae_cli.sweeps.monitor import MONITORS
-from vae_cli.sweeps.packed.scheduler import Member, groups, say, train_all
-from vae_cli.sweeps.processes import beside
-from vae_cli.sweeps.resources import gpus
+from vae_cli.sweeps.monitor import MONITORS, SWEEP_INTERRUPTED
+from vae_cli.sweeps.packed.compatible import compatible_groups
+from vae_cli.sweeps.packed.member import Member
+from vae_cli.sweeps.packed.scheduler import say, train_members
+from vae_cli.sweeps.processes import run_in_forks
 
 
-def spread(members: Sequence[Member], max_members: int | None, processes: int | None) -> None:
-    """Train the members in so many processes; None: one a GPU, or one.
+def train_in_processes(members: Sequence[Member], max_members: int | None, processes: int | None) -> None:
+    """Train the members in this many processes; None: one per GPU, or one.
 
-    One is this process. Of several none is, not even for a single share: who has computed with torch should not fork.
+    One process is this one. Several are forks, even if there is a single share: a process that has computed with torch
+    should not fork later, as the next batch of a sweep would.
     """
-    if (processes := processes or max(1, gpus())) == 1:
-        train_all(members, max_members)
+    processes = processes or max(1, gpu_count())
+    if processes == 1:
+        train_members(members, max_members)
         return
-    shares = _dealt(members, processes)
-    say(f"{len(members)} members in {len(shares)} processes{', one a GPU' if gpus() >= len(shares) else ''}")
-    works = [partial(_train, share, max_members, i, len(shares)) for i, share in enumerate(shares)]
-    answers = beside(works)
-    for share, (answer, _) in zip(shares, answers, strict=True):
-        if answer:  # else its process was killed, as its members' folders say
-            for member, value in zip(share, answer["objective_values"], strict=True):
+    shares = _shares(members, processes)
+    one_gpu_each = ", one a GPU" if gpu_count() >= len(shares) else ""
+    say(f"{len(members)} members in {len(shares)} processes{one_gpu_each}")
+    works = [partial(_train_share, share, max_members, i, len(shares)) for i, share in enumerate(shares)]
+    results = [result for result, _ in run_in_forks(works)]
+    for share, result in zip(shares, results, strict=True):
+        if result:  # else the process was killed, and the folders of its members show that
+            for member, value in zip(share, result["objective_values"], strict=True):
                 member.objective_value = value
-    if any(answer and answer["interrupted"] for answer, _ in answers):
-        raise Interrupted("interrupted; the same command goes on with the sweep")
+    if any(result and result["interrupted"] for result in results):
+        raise Interrupted(SWEEP_INTERRUPTED)
 
 
-def _dealt(members: Sequence[Member], processes: int) -> list[list[Member]]:
-    """Every group dealt out evenly; each next one to those who have least."""
+def _shares(members: Sequence[Member], processes: int) -> list[list[Member]]:
+    """Every group dealt out evenly; the shares with the fewest members receive first."""
     shares: list[list[Member]] = [[] for _ in range(processes)]
-    for group in groups(members):
+    for group in compatible_groups(members):
         for i, share in enumerate(sorted(shares, key=len)):
             share += group[i::processes]
     return [share for share in shares if share]
 
 
-def _train(share: list[Member], max_members: int | None, place: int, places: int) -> dict[str, Any]:
-    """In a process of its own, on its own GPU or its own part of the cores."""
-    MONITORS.clear()  # that of the process that the user started sees these members, too
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
-    if count := gpus():
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(count)))).split(",")
-        os.environ["CUDA_VISIBLE_DEVICES"] = visible[place % count]
-    else:
-        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // places)))
+def _train_share(share: list[Member], max_members: int | None, number: int, count: int) -> dict[str, Any]:
+    """Train one of `count` shares in a process of its own; its results as JSON can hold them."""
+    MONITORS.clear()  # the monitor of the user's process watches these members
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signal_number, signal.default_int_handler)
+    _take_device(number, count)
     interrupted = False
     try:
-        train_all(share, max_members)
-    except KeyboardInterrupt:  # Interrupted is one
+        train_members(share, max_members)
+    except KeyboardInterrupt:
         interrupted = True
     return {"objective_values": [member.objective_value for member in share], "interrupted": interrupted}
+
+
+def _take_device(number: int, count: int) -> None:
+    """Leave one GPU visible to this process; without a GPU, take an equal part of the cores."""
+    if gpus := gpu_count():
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(gpus)))).split(",")
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible[number % gpus]
+    else:
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, core_count() // count)))

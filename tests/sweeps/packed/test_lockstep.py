@@ -1,0 +1,86 @@
+"""Members that train as one model are the runs that they are alone.
+
+In float64 to 1e-9 relative to the largest number of a tensor. In float32 to 1e-3 and without Adam: it divides a gradient
+by its own size, so a gradient that is rounding error moves its weight by the whole learning rate, in either direction.
+Noise and data order are equal bit for bit.
+"""
+
+import pytest
+from sweeps.packed.runs import (
+    BERNOULLI,
+    DIFFERENT,
+    KINDS,
+    MNIST,
+    SMALL,
+    alone_in,
+    assert_equal_runs,
+    status,
+    together_in,
+)
+
+THREE = [("seed=1",), ("seed=2", "optimizer.lr=0.0003"), ("seed=3", "objective.beta=0.5")]
+PRECISIONS = {  # precision, tolerance, other overrides
+    "float64": ("float64", 1e-9, ()),
+    "traced": ("float64", 1e-9, ("runtime=graph",)),
+    "float32": ("float32", 1e-3, ("optimizer=sgd", "optimizer.lr=0.001")),
+}
+
+
+@pytest.mark.parametrize(("precision", "tolerance", "more"), PRECISIONS.values(), ids=PRECISIONS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_three_different_members_equal_their_single_runs(tmp_path, stacks, kind, precision, tolerance, more):
+    """In parameters, optimizers, generators, every logged metric and the summary."""
+    different = THREE if precision == "float32" else DIFFERENT.get(kind, THREE)
+    members = [(*KINDS[kind], f"precision={precision}", *more, *overrides) for overrides in different]
+    alone, packed = alone_in(tmp_path / "alone", members), together_in(tmp_path / "packed", members)
+    assert stacks[0] == 3
+    assert_equal_runs(alone, packed, tolerance)
+
+
+def test_each_member_draws_its_own_binarization(tmp_path, stacks):
+    mnist = (
+        "data=binarized_mnist",
+        f"data.root={MNIST}",
+        "data.validation_size=100",
+        "data.limit=50",
+        *BERNOULLI[7:],
+    )
+    members = [(*mnist, "seed=1"), (*mnist, "seed=2")]
+    alone, packed = alone_in(tmp_path / "alone", members), together_in(tmp_path / "packed", members)
+    assert stacks == [2]
+    assert_equal_runs(alone, packed)
+
+
+def test_a_member_that_diverges_does_not_change_the_others(tmp_path, stacks):
+    good = [(*BERNOULLI, "seed=1"), (*BERNOULLI, "seed=2")]
+    bad = (*BERNOULLI, "seed=3", "optimizer.lr=1e200", "optimizer=sgd")
+    alone = alone_in(tmp_path / "alone", good)
+    first, diverged, second = together_in(tmp_path / "packed", [good[0], bad, good[1]])
+    assert status(diverged) == "diverged"
+    assert stacks == [3, 2]
+    assert_equal_runs(alone, [first, second])
+
+
+@pytest.mark.parametrize("runtime", ["eager", "graph"])
+@pytest.mark.parametrize("kind", [*KINDS, "linear", "gaussian reinforce"])
+def test_members_with_different_code_sizes_equal_their_single_runs(tmp_path, stacks, kind, runtime):
+    """They are padded with zeros to the largest, which comes neither first nor last. Weight decay acts on every weight,
+    the padding included."""
+    others = {
+        "linear": (*SMALL, "network.hidden=[]"),
+        "gaussian reinforce": (
+            *SMALL,
+            "estimator=reinforce",
+            "objective.samples=3",
+            "estimator.baseline=leave_one_out",
+        ),
+    }
+    fixed = (*(KINDS | others)[kind], f"runtime={runtime}", "objective.free_bits=0", "optimizer=adamw",
+             "optimizer.weight_decay=0.1")  # fmt: skip
+    members = [
+        (*fixed, f"latent.code_size={size}", f"seed={size}", f"objective.beta={beta}")
+        for size, beta in ((2, 1), (5, 0.5), (3, 2), (5, 1))
+    ]
+    alone, packed = alone_in(tmp_path / "alone", members), together_in(tmp_path / "packed", members)
+    assert stacks == [4]
+    assert_equal_runs(alone, packed)

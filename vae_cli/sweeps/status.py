@@ -1,0 +1,30 @@
+"""How a member of a sweep stands: what its folder says, and what only this host can tell."""
+
+from vae_cli.runs.folder import FINISHED, RunFolder
+from vae_cli.runs.lock import is_held, owner
+from vae_cli.runs.record import RunRecord, read
+
+FAILURES = ("failed", "diverged")
+FINAL = (
+    FINISHED,
+    *FAILURES,
+)  # no launcher starts these members again; Slurm and Ray restart interrupted ones
+
+
+def current_record(folder: RunFolder) -> RunRecord:
+    """The record of a member, with the status "running" or "refused" where that is so, and with the name of a process
+    that died."""
+    member = read(folder, folder.name)
+    if is_held(folder.path):
+        return member._replace(status="running", error=owner(folder.path))
+    if folder.refusal_note.exists():
+        return member._replace(status="refused", error=folder.refusal_note.read_text())
+    if owner(folder.path) and not member.error and member.status != FINISHED:
+        return member._replace(error=f"{owner(folder.path)} died; the same command continues it")
+    return member
+
+
+def earlier_failure(folder: RunFolder) -> str | None:
+    """Why an earlier attempt at this member failed or diverged."""
+    member = read(folder, folder.name)
+    return f"{member.status}: {member.error}" if member.status in FAILURES else None
