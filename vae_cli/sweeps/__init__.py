@@ -1,6 +1,6 @@
-"""Many runs: what Hydra calls for each run, and all that concerns the members of a sweep or a search together.
+"""Many runs: the function that Hydra calls for each run, and everything about the members of a sweep or a search.
 
-May import every room up to `training`; `cli` and `plugins` import it. Begin with `task`, which Hydra calls, then read
-`member`, one member from its start to its end, and `monitor`, which watches them all from the process that the user
-started.
+May import every room before it; `cli` and `plugins` import it. Begin with `task`, which Hydra calls. Then read
+`member`, which trains one member from its start to its end, and `monitor`, which watches all members from the process
+that the user started.
 """

@@ -1,4 +1,4 @@
-"""What Hydra calls before it starts anything: refuses a bad configuration, and begins the monitor of a sweep."""
+"""The callback that Hydra calls before it starts a run or a sweep: refuses a bad configuration, starts the monitor."""
 
 import math
 import sys
@@ -26,8 +26,8 @@ LOCAL_LAUNCHERS = ("basic", "packed", "joblib", "submitit_local", "ray")
 
 
 class BeforeRun(Callback):
-    """A refused configuration leaves no folder behind. Hydra turns exceptions of a callback into warnings, so a refusal is
-    raised as SystemExit."""
+    """Refuses a bad configuration before any folder is made. It raises SystemExit, because Hydra turns other exceptions
+    of a callback into warnings."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         _check(config, accept)
@@ -41,10 +41,11 @@ class BeforeRun(Callback):
         monitor.start()
 
 
-def _check(config: DictConfig, also: Callable[[DictConfig], object]) -> None:
+def _check(config: DictConfig, check_rest: Callable[[DictConfig], object]) -> None:
+    """Check the keys of the call, then the rest. Exit with the error in one line."""
     try:
         accept_call(config)
-        also(config)
+        check_rest(config)
     except UserError as error:
         print(f"vae-train: {error}", file=sys.stderr)
         raise SystemExit(2) from error
@@ -56,7 +57,7 @@ def _check_sweep(config: DictConfig) -> None:
 
 
 def _check_extras(config: DictConfig) -> None:
-    """Name the extra that a launcher or sweeper needs. Hydra itself would name a class that it cannot find."""
+    """Name the extra that a missing launcher or sweeper needs. Hydra's own message names only a class."""
     for group in ("hydra/launcher", "hydra/sweeper"):
         option = f"{group}={config.hydra.runtime.choices.get(group)}"
         target = OmegaConf.select(config, f"{group.replace('/', '.')}._target_")
@@ -67,24 +68,20 @@ def _check_extras(config: DictConfig) -> None:
 
 def _is_local(config: DictConfig) -> bool:
     """Whether members are processes of this machine. Ray may run them on a cluster."""
+    launcher = config.hydra.runtime.choices.get("hydra/launcher")
     address = config.hydra.launcher.get("ray", {}).get("init", {}).get("address")
-    return config.hydra.runtime.choices.get("hydra/launcher") in LOCAL_LAUNCHERS and address in (
-        None,
-        "local",
-    )
+    return launcher in LOCAL_LAUNCHERS and address in (None, "local")
 
 
 def _member_count(config: DictConfig) -> int | None:
-    """How many members Hydra's own sweeper or a search will make; None for another sweeper."""
+    """How many members Hydra's own sweeper or a search will start; None for another sweeper."""
     if is_search(config.hydra):
         return int(config.hydra.sweeper.n_trials)
     if config.hydra.runtime.choices.get("hydra/sweeper") != "basic":
         return None
     params = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
     parsed = OverridesParser.create().parse_overrides([*params, *config.hydra.overrides.task])
-    counts = {
-        override.key_or_group: _value_count(override) for override in parsed
-    }  # the last one of a key counts
+    counts = {override.key_or_group: _value_count(override) for override in parsed}  # a later override wins
     return math.prod(counts.values())
 
 

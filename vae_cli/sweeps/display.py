@@ -9,14 +9,14 @@ from vae_cli.runs.metrics_log import latest
 from vae_cli.runs.record import RunRecord, read
 
 if TYPE_CHECKING:
-    from tqdm import tqdm  # imported where it draws: --help does not wait for it
+    from tqdm import tqdm  # imported where it is used, so that --help does not wait for it
 
 SECONDS_BETWEEN_LINES = 30.0
 MOST_LINES = 8  # of running members at a time
 
 
 class Display:
-    """On a terminal, each running member has a progress bar; elsewhere it has a line now and then."""
+    """On a terminal, each running member has a progress bar. Elsewhere a line for each appears every 30 s."""
 
     def __init__(self, expected: int | None) -> None:
         """`expected` is the number of members, where it is known."""
@@ -26,7 +26,7 @@ class Display:
         self.next_lines = time.monotonic() + SECONDS_BETWEEN_LINES
 
     def show_end(self, member: RunRecord, ended: int, trained_now: bool) -> None:
-        """Print the line of a member, the last of `ended` so far."""
+        """Print the line of a member that has ended. `ended` members have, this one included."""
         from tqdm import tqdm
 
         if member.folder in self.bars:
@@ -38,6 +38,7 @@ class Display:
         sys.stdout.flush()
 
     def show_running(self, running: list[RunFolder]) -> None:
+        """Show the progress of these members."""
         if sys.stdout.isatty():
             for folder in running:
                 self._draw_bar(folder)
@@ -65,7 +66,7 @@ class Display:
         self.bars[folder].set_description_str(f"{_progress(folder, epochs)}  {folder.name}")
 
     def _epochs(self, folder: RunFolder) -> int | None:
-        if not self.epochs.get(folder):  # its configuration may not be written yet
+        if not self.epochs.get(folder):  # the configuration may not have been written before
             self.epochs[folder] = read(folder, folder.name).config.get("epochs")
         return self.epochs[folder]
 

@@ -1,4 +1,4 @@
-"""The folder of a sweep: its members, and the note that stops it."""
+"""The folder of a sweep: its members, and the file that stops it."""
 
 import os
 from dataclasses import dataclass

@@ -22,7 +22,7 @@ class Job(NamedTuple):
     cfg: DictConfig
     hydra: Any  # Hydra's own configuration
     folder: RunFolder
-    launcher: str  # which starts the members of a sweep; empty for a single run
+    launcher: str  # the name of the launcher that starts the members of a sweep; empty for a single run
 
     @classmethod
     def current(cls, cfg: DictConfig) -> "Job":
@@ -37,15 +37,14 @@ class Job(NamedTuple):
         return SweepFolder(self.folder.path.parent)
 
     def session(self, interrupts: Interrupts, **options: Any) -> Session:
-        """The session of this job's run; `options` as in `Session`."""
-        place = resources.place(
-            self.launcher, self.cfg.get("threads", "auto"), self.cfg.get("jobs_per_gpu", 1)
-        )
+        """The session of this job's run. `options` as in `Session`."""
+        threads, jobs_per_gpu = self.cfg.get("threads", "auto"), self.cfg.get("jobs_per_gpu", 1)
+        place = resources.place(self.launcher, threads, jobs_per_gpu)
         return Session(self._config(), self.folder, interrupts, record=self._record, place=place, **options)
 
     def _config(self) -> RunConfig:
-        """The checked configuration. A refused one is also written to the folder, so that the table at the end of a sweep
-        has the member."""
+        """The checked configuration. A refused configuration is written to the folder as well, so that the table at the
+        end of the sweep contains this member."""
         try:
             return accept(self.cfg)
         except UserError as error:
@@ -58,7 +57,7 @@ class Job(NamedTuple):
                 raise
 
     def _record(self) -> None:
-        """Write .hydra/, as Hydra would before a run can be refused."""
+        """Write .hydra/. Hydra itself would write it too early, before the run can be refused."""
         self.folder.record(
             config=OmegaConf.to_yaml(self.cfg),
             hydra=OmegaConf.to_yaml({"hydra": self.hydra}),

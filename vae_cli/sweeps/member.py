@@ -1,4 +1,4 @@
-"""One member of a sweep from its start to its end. Its failure does not end the sweep."""
+"""Trains one member of a sweep from its start to its end. A failure of the member does not end the sweep."""
 
 import time
 from collections.abc import Iterator
@@ -17,11 +17,11 @@ from vae_cli.training.log import run_log
 from vae_cli.training.run import train
 from vae_cli.training.session import Session
 
-ObjectiveValue = float | list[float] | None  # what a search goes by; None where a member has no result
+ObjectiveValue = float | list[float] | None  # what a search optimizes; None where a member has no result
 
 
 def train_member(job: Job) -> ObjectiveValue:
-    """Train one member alone. The folder says how it ended, and the sweep reads that at its end."""
+    """Train one member alone. At its end the sweep reads from the member's folder how the member ended."""
     with ExitStack() as contexts:
         interrupts = contexts.enter_context(Interrupts())
         if run := enter_member(job, contexts, interrupts):
@@ -30,10 +30,10 @@ def train_member(job: Job) -> ObjectiveValue:
 
 
 def enter_member(job: Job, contexts: ExitStack, interrupts: Interrupts, **options: Any) -> Session | None:
-    """Enter the session of a member on the stack `contexts`; None where the sweep has been stopped. `options` as in
-    `Session`.
+    """Enter the session of a member into `contexts`, and return it; None where the sweep has been stopped. `options` as
+    in `Session`.
 
-    An error that reaches `contexts` from now on ends this member only. A search may run two equal trials at the same
+    From then on, an error that reaches `contexts` ends this member only. A search may run two equal trials at the same
     time: the second one waits for the first.
     """
     if reason := job.sweep.stop_reason():
@@ -54,8 +54,8 @@ def enter_member(job: Job, contexts: ExitStack, interrupts: Interrupts, **option
 
 @contextmanager
 def _contained(job: Job) -> Iterator[None]:
-    """Suppress the error that ends a member, once the member's folder names it. An interruption of the process that the
-    user started is raised: it ends the sweep."""
+    """Write the error that ends a member to the member's folder, and suppress it. In the process that the user started,
+    an interruption is raised, because it ends the sweep."""
     try:
         yield
     except Interrupted:
@@ -66,7 +66,7 @@ def _contained(job: Job) -> Iterator[None]:
         if job.cfg.fail_fast and not isinstance(error, RunLocked):
             _stop_sweep(job)
     except Exception as error:
-        if not job.folder.summary_file.exists():  # the session had not begun
+        if not job.folder.summary_file.exists():  # the session had not begun to write one
             job.folder.write_summary({"status": "failed", "error": one_line(error) or repr(error)})
         if job.cfg.fail_fast:
             _stop_sweep(job)

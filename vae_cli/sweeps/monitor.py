@@ -1,6 +1,6 @@
 """Watches a sweep from the process that the user started, and ends it on Ctrl-C or after a failure.
 
-It reads the folders of the members, so that it works the same for every launcher.
+It learns about the members from their folders only, so it works in the same way for every launcher.
 """
 
 import os
@@ -25,8 +25,8 @@ SWEEP_INTERRUPTED = "interrupted; the same command continues the sweep"
 
 
 class Monitor(threading.Thread):
-    """`expected` is the number of members, where it is known. `local` says that members are processes of this machine,
-    which end with this one."""
+    """`expected` is the number of members, where it is known. `local` means that the members are processes of this
+    machine, which end together with this process."""
 
     def __init__(self, sweep: SweepFolder, expected: int | None, local: bool) -> None:
         super().__init__(daemon=True)
@@ -36,7 +36,7 @@ class Monitor(threading.Thread):
         self.asked_to_end: set[int] = set()  # processes; one may train several members
         self.closing = threading.Event()
         notes = [sweep.stop_note, *(member.refusal_note for member in sweep.members())]
-        for note in notes:  # of an earlier call
+        for note in notes:  # an earlier call left them
             note.unlink(missing_ok=True)
         if local:
             for number in (signal.SIGINT, signal.SIGTERM):
@@ -47,10 +47,10 @@ class Monitor(threading.Thread):
         while not self.closing.wait(pause):
             before = time.monotonic()
             self.look()
-            pause = max(1.0, 5 * (time.monotonic() - before))  # a look at thousands of members takes long
+            pause = max(1.0, 5 * (time.monotonic() - before))  # reading thousands of folders takes long
 
     def close(self) -> list[RunRecord]:
-        """Stop watching. Returns every member that this call has started or refused."""
+        """Stop watching. Returns the records of all members that this call has started or refused."""
         self.closing.set()
         if self.is_alive():
             self.join()
@@ -67,14 +67,14 @@ class Monitor(threading.Thread):
         ]
 
     def look(self) -> None:
-        """Show what has changed, and end the members that run after the sweep was stopped."""
+        """Show what has changed. Once the sweep has been stopped, end the members that still run."""
         running = []
         for folder in self.visited():
             if folder in self.ended and self.ended[folder].status in FINAL:
                 continue
             if is_held(folder.path):
                 running.append(folder)
-                self.ended.pop(folder, None)  # Slurm and Ray start interrupted members again
+                self.ended.pop(folder, None)  # Slurm and Ray restart interrupted members
             elif folder not in self.ended:
                 self.ended[folder] = current_record(folder)
                 trained_now = self._is_new(folder.summary_file)
@@ -90,8 +90,8 @@ class Monitor(threading.Thread):
             return False
 
     def _ask_to_end(self, running: list[RunFolder]) -> list[RunFolder]:
-        """Send SIGTERM to the processes of our members, so that they save themselves. Each process gets it once, because a
-        second signal would end it before it has saved. Returns the members of these processes."""
+        """Send SIGTERM to the processes of our members, so that they save themselves. Each process gets it once,
+        because a second signal would end it before it has saved its state. Returns the members of these processes."""
         owners = {folder: owner_on_this_host(folder.path) for folder in running}
         ours = {folder: pid for folder, pid in owners.items() if pid and _in_our_process_group(pid)}
         for pid in set(ours.values()) - self.asked_to_end:
@@ -101,8 +101,8 @@ class Monitor(threading.Thread):
         return list(ours)
 
     def _interrupted(self, number: int, frame: FrameType | None) -> None:
-        """Handle SIGINT and SIGTERM: start no further member, wait until those that run are saved, then end the
-        launcher."""
+        """Handle SIGINT and SIGTERM: start no further member, wait until the running members are saved, then end the
+        launcher by an exception."""
         signal.signal(number, signal.default_int_handler)  # a second signal ends the sweep at once
         if self.sweep.path.is_dir():
             self.sweep.stop("the sweep was interrupted")
@@ -114,7 +114,7 @@ class Monitor(threading.Thread):
 
 
 def _in_our_process_group(pid: int) -> bool:
-    """Whether a launcher of this machine has started the process. A job of a cluster has another process group."""
+    """Whether a launcher of this machine started the process. A job of a cluster has another process group."""
     try:
         return pid != os.getpid() and os.getpgid(pid) == os.getpgrp()
     except ProcessLookupError:

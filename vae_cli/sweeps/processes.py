@@ -1,4 +1,4 @@
-"""Runs functions in forks of this process: a member in a launcher's worker, or shares of a packed sweep."""
+"""Runs functions in forks of this process: one member in a launcher's worker, or the shares of a packed sweep."""
 
 import json
 import logging
@@ -17,14 +17,14 @@ T = TypeVar("T")
 
 
 def run_in_fork(work: Callable[[], T], folder: RunFolder) -> T | None:
-    """The result of `work` in a fork of this process; None where the fork was killed, and then summary.json says so.
+    """The result of `work` in a fork of this process. Where the fork is killed, write that to summary.json and return
+    None.
 
-    joblib and submitit_local give up the whole sweep when a worker dies, for example because memory ran out. With a fork
-    the worker lives on, and a worker of joblib imports torch only once.
+    joblib and submitit_local give up the whole sweep when a worker dies, for example because memory ran out. With a
+    fork the worker survives, and a worker of joblib imports torch only once.
     """
-    before = signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C reaches the fork as well, which saves itself
+    # Ctrl-C reaches the fork as well, which saves itself; the worker waits for it
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         ((result, status),) = run_in_forks([work])
     finally:
@@ -36,8 +36,8 @@ def run_in_fork(work: Callable[[], T], folder: RunFolder) -> T | None:
 
 
 def run_in_forks(works: Sequence[Callable[[], T]]) -> list[tuple[T | None, int]]:
-    """The result and the exit status of each function, all of which run at the same time. Results travel as JSON. None
-    stands for a fork that was killed or raised."""
+    """Run all functions at the same time, each in a fork. Returns the result and the exit status of each. Results are
+    passed as JSON; a fork that was killed or raised has the result None."""
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     children = [_fork(work) for work in works]
@@ -51,8 +51,8 @@ def run_in_forks(works: Sequence[Callable[[], T]]) -> list[tuple[T | None, int]]
 
 
 def _fork(work: Callable[[], T]) -> tuple[int, int]:
-    """The process id of a child that runs `work`, and the pipe with its result. The parent closes the writing end before
-    the next fork, so that no sibling keeps the pipe open."""
+    """The process id of a child that runs `work`, and the pipe that its result comes through. The parent closes the
+    writing end before the next fork, so that no sibling keeps the pipe open."""
     reading, writing = os.pipe()
     if (child := os.fork()) == 0:
         os.close(reading)
@@ -62,6 +62,7 @@ def _fork(work: Callable[[], T]) -> tuple[int, int]:
 
 
 def _run_child(work: Callable[[], T], pipe: int) -> None:
+    """Run `work`, write its result to the pipe and exit."""
     status = 1
     tqdm.set_lock(threading.RLock())  # tqdm's default lock is a semaphore, which os._exit would leak
     try:

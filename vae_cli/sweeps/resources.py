@@ -1,4 +1,4 @@
-"""Gives each run its threads, its GPU and its turn on this machine. Imports torch only where torch must be told."""
+"""Gives each run a place on this machine: threads, and a GPU. Imports torch only to set the threads or the GPU."""
 
 import fcntl
 import os
@@ -11,22 +11,22 @@ from typing import TextIO
 
 from vae_cli.config.hardware import core_count, gpu_count, parallel_jobs
 
-GPUS_OF_THE_SWEEP = "VAE_CLI_GPUS"  # keeps CUDA_VISIBLE_DEVICES of the process that the user started
+GPUS_OF_THE_SWEEP = "VAE_CLI_GPUS"  # holds CUDA_VISIBLE_DEVICES of the process that the user started
 
 
 @contextmanager
 def place(launcher: str, threads: int | str, jobs_per_gpu: int) -> Iterator[None]:
     """Wait for a free place on this machine, hold it, and set the threads of torch."""
-    with _turn(launcher, threads, jobs_per_gpu):
+    with _reserved_place(launcher, threads, jobs_per_gpu):
         limit_threads(threads)
         yield
 
 
 @contextmanager
-def _turn(launcher: str, threads: int | str, jobs_per_gpu: int) -> Iterator[None]:
-    """Members of joblib and submitit_local share this machine and its GPUs without counting them, so they take one of
-    `parallel_jobs` lock files. joblib counts its processes, so without a GPU nothing is left to do. Other launchers give
-    each member its place themselves."""
+def _reserved_place(launcher: str, threads: int | str, jobs_per_gpu: int) -> Iterator[None]:
+    """Wait for one of `parallel_jobs` lock files, and hold it. Needed for joblib on GPUs, which joblib does not count,
+    and for submitit_local, which starts all members at once. Other launchers limit the members that run at once
+    themselves."""
     if launcher == "submitit_local":
         restore_gpus()
     elif launcher != "joblib" or not gpu_count():
@@ -63,8 +63,8 @@ def _lock_one(files: Sequence[TextIO]) -> int:
 
 
 def limit_threads(threads: int | str) -> None:
-    """Set the threads of torch; auto: the cores that Slurm gave the task, else torch's own choice (OMP_NUM_THREADS, or one
-    for each core)."""
+    """Set the number of torch's threads. "auto" means the cores that Slurm gave the task; without Slurm, torch decides
+    (OMP_NUM_THREADS, or one for each core)."""
     given = os.environ.get("SLURM_CPUS_PER_TASK") if threads == "auto" else threads
     if given is not None:
         import torch
@@ -73,14 +73,14 @@ def limit_threads(threads: int | str) -> None:
 
 
 def remember_gpus() -> None:
-    """Keep the GPUs of this process for the members of submitit_local."""
+    """Store which GPUs this process sees, for the members of submitit_local."""
     os.environ.pop(GPUS_OF_THE_SWEEP, None)
     if "CUDA_VISIBLE_DEVICES" in os.environ:
         os.environ[GPUS_OF_THE_SWEEP] = os.environ["CUDA_VISIBLE_DEVICES"]
 
 
 def restore_gpus() -> None:
-    """Undo what submitit_local does to a member: it hides all GPUs, or shows the first ones of the machine."""
+    """Undo what submitit_local does to a member: it hides all GPUs, or shows the first GPUs of the machine."""
     os.environ.pop("CUDA_VISIBLE_DEVICES", None)
     if GPUS_OF_THE_SWEEP in os.environ:
         os.environ["CUDA_VISIBLE_DEVICES"] = os.environ[GPUS_OF_THE_SWEEP]

@@ -1,4 +1,4 @@
-"""vae-train resume=RUN_FOLDER [epochs=N]: continues a run without Hydra, from its saved configuration."""
+"""vae-train resume=RUN_FOLDER [epochs=N]: continues a run from its saved configuration, without Hydra."""
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -17,7 +17,7 @@ def resume(folder: RunFolder, epochs: str | None, external_targets: bool = False
     before = cfg.epochs
     if epochs is not None:
         cfg.epochs = OmegaConf.from_dotlist([f"epochs={epochs}"]).epochs
-    cfg.external_targets = external_targets  # of this call, not of the call that began the run
+    cfg.external_targets = external_targets  # a key of this call, not of the call that began the run
     config = accept(cfg)
     if not folder.last.exists():
         raise UserError(
@@ -33,7 +33,7 @@ def resume(folder: RunFolder, epochs: str | None, external_targets: bool = False
 
 
 def _record(session: Session, cfg: DictConfig, epochs_before: int) -> None:
-    """Save the new number of epochs."""
+    """Save and log the new number of epochs."""
     if cfg.epochs != epochs_before:
         session.log.info("epochs    %s → %s; everything else is as before", epochs_before, cfg.epochs)
         session.folder.record(config=OmegaConf.to_yaml(cfg))

@@ -1,6 +1,6 @@
-"""A search (hydra/sweeper=optuna): opens its study before Hydra starts, and reports what it has found at the end.
+"""A search (hydra/sweeper=optuna): opens its study before Hydra starts, and prints its result at the end.
 
-Imports no torch, and Optuna only where a search is asked for.
+Imports no torch, and imports Optuna only for a search.
 """
 
 from contextlib import ExitStack
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from omegaconf import DictConfig, open_dict, read_write
 
 from vae_cli.runs.lock import locked
-from vae_cli.sweeps.search_keys import DIRECTIONS, checked_metrics, is_search, search_space
+from vae_cli.sweeps.search_keys import checked_metrics, is_search, search_space
 from vae_cli.sweeps.trials import print_result, requeue_unfinished
 
 if TYPE_CHECKING:
@@ -21,39 +21,39 @@ class Search(NamedTuple):
     study: "Study"
     sweep: Path
     metrics: list[str]
-    n_trials: int  # in all, those of earlier calls included
-    lock: ExitStack  # of the sweep's folder, so that no second search uses it
+    n_trials: int  # in total, trials of earlier calls included
+    lock: ExitStack  # holds the lock of the sweep's folder, so that no second search uses it
 
 
 SEARCHES: list[Search] = []  # the running search; empty in every process but the user's
 
 
 def prepare_search(config: DictConfig) -> None:
-    """Open the study, and reduce `n_trials` to what is left of it. Does nothing for a sweep that is no search.
+    """Open the study, and reduce `n_trials` to the number of trials that are left. Does nothing for a sweep without a
+    search.
 
-    Raises UserError for keys that a search cannot use and for a study of another search."""
+    Raises UserError for keys that a search cannot use, and for a study that belongs to another search."""
     if not is_search(config.hydra):
         return
     from vae_cli.sweeps.study import check_study, open_study
 
     sweeper, sweep = config.hydra.sweeper, Path(config.hydra.sweep.dir)
     metrics, space = checked_metrics(config), search_space(config)
-    directions = [DIRECTIONS[metric] for metric in metrics]
     with ExitStack() as lock:
         lock.enter_context(locked(sweep))
-        study = open_study(config, sweep, directions)
-        check_study(study, config, metrics, directions, space)
+        study = open_study(config, sweep, metrics)
+        check_study(study, config, metrics, space)
         begun = len(study.trials)
         done = requeue_unfinished(study, sweep, config.retry_failed)
         SEARCHES.append(Search(study, sweep, metrics, sweeper.n_trials, lock.pop_all()))
     with read_write(config), open_dict(config):
         sweeper.n_trials = max(0, sweeper.n_trials - done)
         if sweeper.sampler.get("seed") is not None:
-            sweeper.sampler.seed += begun  # the same seed would propose what the study already has
+            sweeper.sampler.seed += begun  # the same seed would propose the same trials again
 
 
 def report_searches() -> bool:
-    """Print what the search has found. Returns whether it has found anything."""
+    """Print the result of the search. Returns whether there is any."""
     found = True
     for search in SEARCHES:
         with search.lock:

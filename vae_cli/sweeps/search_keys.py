@@ -1,4 +1,5 @@
-"""The keys of a search: which metrics it goes by, and which keys it searches over. Imports no Optuna of its own."""
+"""The keys of a search: the metrics that it optimizes, and the keys that it searches over. Imports Optuna only inside
+`search_space`."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -8,11 +9,12 @@ from omegaconf import DictConfig
 from vae_cli.config.compose import accept_section
 from vae_cli.config.schema.sweeps import SearchConfig
 from vae_cli.errors import UserError
+from vae_cli.metrics import registry
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
-DIRECTIONS = {"elbo": "maximize", "rate": "minimize", "distortion": "minimize"}
+OPTUNA_DIRECTIONS = {"max": "maximize", "min": "minimize"}
 SPACES = (
     "allowed are KEY='interval(LOW,HIGH)', KEY='tag(log,interval(LOW,HIGH))', KEY='int(interval(LOW,HIGH))', "
     "KEY='range(LOW,HIGH,STEP)' and KEY=A,B,C"
@@ -24,12 +26,12 @@ def is_search(hydra_config: Any) -> bool:
 
 
 def checked_metrics(config: DictConfig) -> list[str]:
-    """The validation metrics that the search goes by."""
+    """The validation metrics that the search optimizes. Raises UserError where they contradict the other keys."""
     accept_section(SearchConfig, config.hydra.sweeper, "hydra.sweeper.")
     metrics = _as_list(config.returns)
     if len(metrics) == 1 and not isinstance(config.returns, str):
         raise UserError(f"returns=[{metrics[0]}] is not allowed in a search; allowed is returns={metrics[0]}")
-    allowed = [DIRECTIONS[metric] for metric in metrics]
+    allowed = directions(metrics)
     if (given := _as_list(config.hydra.sweeper.direction)) != allowed:
         raise UserError(
             f"hydra.sweeper.direction={as_typed(given)} does not go with returns={as_typed(metrics)}; "
@@ -43,17 +45,22 @@ def checked_metrics(config: DictConfig) -> list[str]:
     return metrics
 
 
+def directions(metrics: list[str]) -> list[str]:
+    """Optuna's word for the better direction of each metric."""
+    return [OPTUNA_DIRECTIONS[registry.direction(metric)] for metric in metrics]
+
+
 def _as_list(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else [str(one) for one in value]
 
 
 def as_typed(values: list[str]) -> str:
-    """As on the command line."""
+    """The values as they are typed on the command line."""
     return values[0] if len(values) == 1 else f"[{','.join(values)}]"
 
 
 def search_space(config: DictConfig) -> "dict[str, BaseDistribution]":
-    """The keys to search over, as the sweeper will read them."""
+    """The keys to search over, read by the sweeper's own parser. Raises UserError where it cannot read them."""
     from hydra_plugins.hydra_optuna_sweeper._impl import create_params_from_overrides
 
     params = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]

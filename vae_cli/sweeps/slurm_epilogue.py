@@ -1,7 +1,7 @@
-"""Runs at the end of each Slurm job, and writes a result where a killed or cancelled member has left none.
+"""Runs at the end of each Slurm job, and writes an empty result if a killed or cancelled member left none.
 
-submitit waits for a result of every job, and where Slurm keeps no accounts it waits without end. The result is empty:
-the folder of the member says how it ended.
+submitit waits for the result of every job, and where Slurm does no accounting it waits forever. The empty result says
+nothing about the member; its folder does.
 """
 
 import os
@@ -23,9 +23,9 @@ def main() -> None:
 
 
 def _is_requeued() -> bool:
-    """Whether Slurm has put the job back into the queue: it then counts one restart more than this job has seen."""
+    """Whether Slurm has put the job back into the queue: then it counts one restart more than this job has seen."""
     array, task = (os.environ.get(f"SLURM_ARRAY_{part}_ID") for part in ("JOB", "TASK"))
-    # the SLURM_JOB_ID of an array's last job is the number of the array, and would name all its jobs
+    # the SLURM_JOB_ID of an array's last job is the number of the array, and would mean all its jobs
     name = f"{array}_{task}" if array else os.environ["SLURM_JOB_ID"]
     command = ["squeue", "--noheader", f"--jobs={name}", "--Format=restartcnt"]
     restarts = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()

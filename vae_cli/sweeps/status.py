@@ -1,19 +1,16 @@
-"""How a member of a sweep stands: what its folder says, and what only this host can tell."""
+"""The status of a sweep's member: what its folder says, and whether its process is alive."""
 
 from vae_cli.runs.folder import FINISHED, RunFolder
 from vae_cli.runs.lock import is_held, owner
 from vae_cli.runs.record import RunRecord, read
 
 FAILURES = ("failed", "diverged")
-FINAL = (
-    FINISHED,
-    *FAILURES,
-)  # no launcher starts these members again; Slurm and Ray restart interrupted ones
+FINAL = (FINISHED, *FAILURES)  # no launcher restarts these members; Slurm and Ray restart interrupted ones
 
 
 def current_record(folder: RunFolder) -> RunRecord:
-    """The record of a member, with the status "running" or "refused" where that is so, and with the name of a process
-    that died."""
+    """The record of a member. Its status may also be "running" or "refused", and its error names a process that
+    died."""
     member = read(folder, folder.name)
     if is_held(folder.path):
         return member._replace(status="running", error=owner(folder.path))
@@ -25,6 +22,6 @@ def current_record(folder: RunFolder) -> RunRecord:
 
 
 def earlier_failure(folder: RunFolder) -> str | None:
-    """Why an earlier attempt at this member failed or diverged."""
+    """How an earlier attempt at this member failed or diverged; None where it did not."""
     member = read(folder, folder.name)
     return f"{member.status}: {member.error}" if member.status in FAILURES else None

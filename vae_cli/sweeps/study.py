@@ -1,4 +1,4 @@
-"""Opens the study of a search, in which Optuna keeps its trials, and refuses the study of another search."""
+"""Opens the study of a search, in which Optuna stores its trials, and refuses the study of another search."""
 
 import logging
 import warnings
@@ -12,11 +12,11 @@ from optuna.distributions import BaseDistribution, check_distribution_compatibil
 from vae_cli.config.compose import NOT_OF_A_RUN
 from vae_cli.config.diff import differences
 from vae_cli.errors import UserError
-from vae_cli.sweeps.search_keys import as_typed
+from vae_cli.sweeps.search_keys import as_typed, directions
 from vae_cli.sweeps.trials import has_begun
 
 
-def open_study(config: DictConfig, sweep: Path, directions: list[str]) -> optuna.Study:
+def open_study(config: DictConfig, sweep: Path, metrics: list[str]) -> optuna.Study:
     """The study that the storage holds, or a new one. Raises UserError for a storage that cannot be opened."""
     _silence_optuna()
     name, storage = config.hydra.sweeper.study_name, config.hydra.sweeper.storage
@@ -25,17 +25,17 @@ def open_study(config: DictConfig, sweep: Path, directions: list[str]) -> optuna
             study = optuna.load_study(name, storage)
             if has_begun(study, sweep):
                 return study
-            optuna.delete_study(
-                name, storage
-            )  # a mistake in its first command must not bind the next command
-        return optuna.create_study(study_name=name, storage=storage, directions=directions)
-    except Exception as error:  # each database raises errors of its own
+            # a mistake in the first command must not bind the next command
+            optuna.delete_study(name, storage)
+        return optuna.create_study(study_name=name, storage=storage, directions=directions(metrics))
+    except Exception as error:  # each database has its own errors
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"hydra.sweeper.storage={storage} cannot be opened: {reason}") from error
 
 
 def _silence_optuna() -> None:
-    """The console has one line for each member. The plugin needs an old Optuna, which warns about itself."""
+    """Silence Optuna: the console has one line for each member, and the old Optuna that the plugin needs warns about
+    itself."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     logging.getLogger("hydra_plugins.hydra_optuna_sweeper").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
@@ -46,15 +46,14 @@ def check_study(
     study: optuna.Study,
     config: DictConfig,
     metrics: list[str],
-    directions: list[str],
     space: dict[str, BaseDistribution],
 ) -> None:
-    """Raise UserError where the study belongs to another search: another configuration, other metrics or other keys. The
-    bounds of a key may change from one call to the next."""
-    before = [direction.name.lower() for direction in study.directions]
+    """Raise UserError where the study belongs to another search: with another configuration, other metrics or other
+    keys to search over. The bounds of a key may change from one call to the next."""
+    before, current = [direction.name.lower() for direction in study.directions], directions(metrics)
     found = (
-        [f"hydra.sweeper.direction was {as_typed(before)} and is {as_typed(directions)}"]
-        if before != directions
+        [f"hydra.sweeper.direction was {as_typed(before)} and is {as_typed(current)}"]
+        if before != current
         else [*_changed_keys(study, config, metrics), *_changed_space(study, space)]
     )
     if found:
@@ -66,7 +65,7 @@ def check_study(
 
 
 def _changed_keys(study: optuna.Study, config: DictConfig, metrics: list[str]) -> list[str]:
-    """What differs from the configuration that the study keeps. A new study is given it."""
+    """How the configuration differs from the one that the study stores. A new study stores this one."""
     kept = OmegaConf.masked_copy(config, [str(key) for key in config if key not in NOT_OF_A_RUN])
     current = OmegaConf.to_container(kept)
     assert isinstance(current, dict)

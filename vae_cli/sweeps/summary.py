@@ -13,8 +13,8 @@ METRICS = {"elbo": "test.elbo", "nll": "test.nll", "s": "seconds"}  # column →
 
 
 def summarize(sweep: SweepFolder, members: list[RunRecord]) -> bool:
-    """Print a row for each member, with the keys in which they differ, and why each of the others did not finish. Returns
-    whether all have finished."""
+    """Print a row for each member, with the keys in which the members differ, and a line for each that did not finish.
+    Returns whether all have finished."""
     if not members:
         return True
     columns = differing(members)
@@ -32,7 +32,7 @@ def summarize(sweep: SweepFolder, members: list[RunRecord]) -> bool:
 
 
 def _in_order(members: list[RunRecord], columns: list[str]) -> list[RunRecord]:
-    """By the values of the columns, from left to right."""
+    """Sorted by the values of the columns, from left to right."""
     values = {column: distinct(members, column) for column in columns}
     return sorted(
         members, key=lambda member: [values[column].index(member.setting(column)) for column in columns]
@@ -46,7 +46,7 @@ def _row(member: RunRecord, columns: list[str]) -> list[str]:
 
 
 def _reason(member: RunRecord) -> str:
-    """Why a member did not finish, and where it lies."""
+    """Why a member did not finish, and its folder."""
     if not member.error:
         return f"{member.status}: {member.folder}"
     where = "" if str(member.folder) in member.error else f": {member.folder}"

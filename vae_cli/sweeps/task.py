@@ -10,16 +10,14 @@ from vae_cli.sweeps.member import ObjectiveValue, objective_value, train_member
 from vae_cli.training.interrupts import Interrupts
 from vae_cli.training.run import train
 
-FRAGILE_LAUNCHERS = (
-    "joblib",
-    "submitit_local",
-)  # they give up the whole sweep when one of their workers is killed
+FRAGILE_LAUNCHERS = ("joblib", "submitit_local")  # they give up the sweep when one of their workers is killed
 
 resolvers.register()  # here, because a launcher's worker imports this module before it resolves a configuration
 
 
 def task(cfg: DictConfig) -> ObjectiveValue:
-    """Train one run, and return what a search goes by. A member of a sweep does not raise: see `train_member`."""
+    """Train one run, and return the value that a search optimizes. A member of a sweep does not raise: see
+    `train_member`."""
     job = Job.current(cfg)
     if not job.launcher:
         return objective_value(reported("vae-train", lambda: _train_single_run(job)), cfg.returns)

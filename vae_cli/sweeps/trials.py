@@ -1,4 +1,4 @@
-"""The trials of a search and the members that they trained: a trial holds parameters and results, a member's folder the
+"""Matches the trials of a search with its members: a trial holds parameters and a result, a member's folder holds the
 model."""
 
 import os
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
 REPEATS = "again"  # a trial's system attribute: the number of the trial whose parameters it repeats
 
-Members = Mapping[frozenset[str], RunFolder]  # by their overrides
+FolderByOverrides = Mapping[frozenset[str], RunFolder]  # of the members
 
 
 def has_begun(study: "Study", sweep: Path) -> bool:
-    """Whether there is a result, or a member that may still give one. A member that could not be composed has no folder."""
+    """Whether the study has a result, or a member that may still have one. A member whose configuration could not be
+    composed has no folder."""
     from optuna.trial import TrialState
 
     complete = (TrialState.COMPLETE,)
@@ -30,7 +31,7 @@ def has_begun(study: "Study", sweep: Path) -> bool:
 
 
 def requeue_unfinished(study: "Study", sweep: Path, retry_failed: bool) -> int:
-    """Queue the trials again that were begun and have no result, with the same parameters, so that they continue in the
+    """Queue the trials again that have begun and have no result. They have the same parameters, and so continue in the
     same folders. Returns how many trials are done."""
     from optuna.trial import TrialState, create_trial
 
@@ -49,13 +50,13 @@ def requeue_unfinished(study: "Study", sweep: Path, retry_failed: bool) -> int:
             elif parameters:
                 attributes = {"fixed_params": parameters, REPEATS: trial.number}
                 study.add_trial(create_trial(state=TrialState.WAITING, system_attrs=attributes))
-        if trial.state == TrialState.RUNNING:  # its process is gone
+        if trial.state == TrialState.RUNNING:  # its process has died
             study.tell(trial.number, state=TrialState.FAIL)
     return done
 
 
 def print_result(study: "Study", sweep: Path, metrics: list[str], n_trials: int) -> bool:
-    """Print the best trials with their members' folders. Returns whether there is any."""
+    """Print the best trials with the folders of their members. Returns whether any trial has a result."""
     from optuna.trial import TrialState
 
     trials = study.get_trials(deepcopy=False)
@@ -87,13 +88,13 @@ def _repeated(trials: "list[FrozenTrial]") -> set[int]:
     return {trial.system_attrs[REPEATS] for trial in trials if REPEATS in trial.system_attrs}
 
 
-def _members(sweep: Path) -> Members:
+def _members(sweep: Path) -> FolderByOverrides:
     folders = [folder for folder in SweepFolder(sweep).members() if folder.overrides_file.exists()]
     return {frozenset(filter(_is_of_a_run, folder.overrides())): folder for folder in folders}
 
 
-def _member(trial: "FrozenTrial", members: Members) -> RunFolder | None:
-    """The member that a trial has trained. The sweeper keeps the keys that it does not search over as user attributes."""
+def _member(trial: "FrozenTrial", members: FolderByOverrides) -> RunFolder | None:
+    """The member that a trial trained. The sweeper stores the keys that it does not search over as user attributes."""
     overrides = [f"{key}={value}" for key, value in {**trial.params, **trial.user_attrs}.items()]
     return members.get(frozenset(filter(_is_of_a_run, overrides)))
 

@@ -1,6 +1,6 @@
-"""hydra/launcher=packed: members of a sweep that can share a program train as one stacked model.
+"""hydra/launcher=packed: compatible members of a sweep train as one stacked model.
 
-Hydra looks for launchers in a top-level package `hydra_plugins`, which is why this file lies here.
+Hydra looks for launchers in a top-level package `hydra_plugins`, so this file is here.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ class PackedLauncher(Launcher):
         self.config, self.hydra_context = config, hydra_context
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        # here, because Hydra imports this file for every launcher
+        # imported here, because Hydra imports this file for every launcher
         from vae_cli.sweeps.packed.multi_gpu import train_in_processes
 
         setup_globals()
@@ -35,7 +35,7 @@ class PackedLauncher(Launcher):
         return jobs
 
     def _compose(self, number: int, overrides: Sequence[str]) -> JobReturn:
-        """A job of Hydra whose result is a Member that has not started."""
+        """A Hydra job whose result is a Member that has not started."""
         from vae_cli.sweeps.job import Job
         from vae_cli.sweeps.packed.member import Member
 

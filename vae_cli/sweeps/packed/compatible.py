@@ -1,4 +1,4 @@
-"""Which members of a sweep can train as one model. Imports no torch."""
+"""Finds the members of a sweep that can train as one model. Imports no torch."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -11,10 +11,11 @@ from vae_cli.sweeps.packed.member import Member
 
 
 def compatible_groups(members: Sequence[Member]) -> list[list[Member]]:
-    """Members that can train as one model, in the order of each group's first member.
+    """Groups of members that can train as one model, in the order of each group's first member.
 
-    Members of one folder, as two equal trials of a search have, come into groups that follow each other. Within a group
-    the largest code comes first, because it tells how much memory each member may need.
+    Two equal trials of a search are members of one folder. They come into different groups, because the second one
+    waits for the lock of the first. Within a group the largest code comes first: it needs the most memory, and the
+    first member decides how many fit.
     """
     groups: dict[object, list[Member]] = defaultdict(list)
     earlier: Counter[RunFolder] = Counter()

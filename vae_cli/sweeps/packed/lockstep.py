@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 class Lockstep:
-    """Members whose batches have equal sizes until they end: see `Session.position`. A member that ends leaves, and the
-    stacked model is built again from the others."""
+    """Members whose batches have equal sizes until they end: see `Session.position`. When a member ends, the stacked
+    model is built again from the other members."""
 
     def __init__(self, members: list[Member]) -> None:
         self.members = members
         self._runner: Runner | None = None
 
     def step(self) -> None:
-        """Make the next step of each member. An error in it is an error of each member."""
+        """Make the next step of each member. An error of the common step ends each of them."""
         if not self.members:
             return
         start = time.perf_counter()
@@ -43,19 +43,19 @@ class Lockstep:
         """The metrics of each member's steps."""
         from vae_cli.engine.packed import PackedRuns
 
-        runs = [member.run for member in self.members if member.run]
+        sessions = [member.session for member in self.members if member.session]
         batches: list[Any] = [member.batch for member in self.members]
-        if len(runs) == 1:
-            return [runs[0].step(batches[0])]
-        states = [run.state for run in runs]
+        if len(sessions) == 1:
+            return [sessions[0].step(batches[0])]
+        states = [session.state for session in sessions]
         self._runner = self._runner or states[0].experiment.runtime(PackedRuns(states))
         return self._runner(batches).unbind(1)
 
 
-def in_lockstep(members: Sequence[Member]) -> list[Lockstep]:
-    """Started members, those of equal position together: a resumed member may be anywhere in an epoch."""
-    together: dict[object, list[Member]] = defaultdict(list)
-    for member in members:
-        if member.batch is not None and member.run:
-            together[member.run.position()].append(member)
-    return [Lockstep(group) for group in together.values()]
+def in_lockstep(pack: Sequence[Member]) -> list[Lockstep]:
+    """The members of a pack by their position: members that are resumed may be at different batches of an epoch."""
+    by_position: dict[object, list[Member]] = defaultdict(list)
+    for member in pack:
+        if member.batch is not None and member.session:
+            by_position[member.session.position()].append(member)
+    return [Lockstep(members) for members in by_position.values()]

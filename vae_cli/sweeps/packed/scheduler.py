@@ -1,6 +1,7 @@
 """Trains all members of a packed sweep in this process, one group after another. Imports torch with the first step."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from vae_cli.errors import Interrupted
@@ -17,78 +18,78 @@ def train_members(members: Sequence[Member], max_members: int | None) -> None:
     for group in compatible_groups(members):
         while group:
             with Interrupts() as interrupts:
-                group = _train_group(group, interrupts, loaded, max_members)
+                group = _train_pack(group, interrupts, loaded, max_members)
 
 
-def _train_group(
+def _train_pack(
     members: list[Member], interrupts: Interrupts, loaded: dict[str, Any], max_members: int | None
 ) -> list[Member]:
-    """Train as many members as fit into memory; returns the others. Raises Interrupted once all have saved themselves."""
-    started: list[Member] = []
-    try:
-        left = _start(started, members, interrupts, loaded, max_members)
-        _train(started, interrupts)
-    except KeyboardInterrupt as interrupted:  # a second signal, or one that came before the first step
-        for member in started:
-            if member.batch is not None:
-                member.fail(interrupted)
-        raise
+    """Train as many of the members as fit into memory, and return the others. Raises Interrupted once all are saved.
+
+    The sessions of all members are open in one ExitStack. An error that ends the pack, such as a second signal,
+    therefore reaches each session.
+    """
+    with ExitStack() as sessions:
+        pack, others = _start(sessions, members, interrupts, loaded, max_members)
+        _train(pack, interrupts)
     if interrupts.received:
         raise Interrupted(SWEEP_INTERRUPTED)
-    return left
+    return others
 
 
 def _start(
-    started: list[Member],
+    sessions: ExitStack,
     members: list[Member],
     interrupts: Interrupts,
     loaded: dict[str, Any],
     max_members: int | None,
-) -> list[Member]:
-    """Bring members to their first step, until no more fit, and add them to `started`; returns the others."""
+) -> tuple[list[Member], list[Member]]:
+    """Bring members to their first step until no more fit. Returns the members that wait for it, and the members that
+    were not started."""
+    pack: list[Member] = []
     most, limit = max_members or len(members), "hydra.launcher.max_members"
     for i, member in enumerate(members):
         if interrupts.stop_request:
-            return members[i:]
-        if len(started) == most:
-            say(
-                f"{most} members as one model, limited by {limit}; {len(members) - i} more of this kind follow"
-            )
-            return members[i:]
-        member.start(interrupts, loaded)
+            return pack, members[i:]
+        if len(pack) == most:
+            others = len(members) - i
+            print_line(f"{most} members as one model, limited by {limit}; {others} more of this kind follow")
+            return pack, members[i:]
+        sessions.enter_context(member).start(interrupts, loaded)
         if member.interrupted:
             raise member.interrupted
         if member.batch is not None:
-            started.append(member)
-            if len(started) == 1 and i + 1 < len(members):
+            pack.append(member)
+            if len(pack) == 1 and i + 1 < len(members):
                 fitting, memory = _members_that_fit(member)
                 most, limit = min((most, limit), (fitting, memory), key=lambda each: each[0])
-    if len(started) > 1:
-        say(f"{len(started)} members as one model")
-    return []
+    if len(pack) > 1:
+        print_line(f"{len(pack)} members as one model")
+    return pack, []
 
 
 def _members_that_fit(member: Member) -> tuple[int, str]:
-    """How many members like this one the free memory takes, and why."""
+    """How many members like this one fit into the free memory, and why."""
     from vae_cli.engine.packed import room
 
-    assert member.run is not None
-    count, each, free = room(member.run.state)
+    assert member.session is not None
+    count, each, free = room(member.session.state)
     return count, f"memory: about {each / 1e9:.2g} GB each, {free / 1e9:.2g} GB are free"
 
 
-def _train(started: list[Member], interrupts: Interrupts) -> None:
+def _train(pack: list[Member], interrupts: Interrupts) -> None:
     """Make the steps of all members until each has ended."""
-    groups, count = in_lockstep(started), 0
-    while running := sum(member.batch is not None for member in started):
-        if running != count and started[0].job.sweep.stop_reason():  # a member failed, and fail_fast is true
+    locksteps, before = in_lockstep(pack), 0
+    while running := sum(member.batch is not None for member in pack):
+        if running != before and pack[0].job.sweep.stop_reason():  # a member failed, and fail_fast is true
             interrupts.stop_request = "end"  # the others save themselves
-        count = running
-        for group in groups:
-            group.step()
+        before = running
+        for lockstep in locksteps:
+            lockstep.step()
 
 
-def say(text: str) -> None:
+def print_line(text: str) -> None:
+    """Print a line about the packed sweep, above the progress bars."""
     from tqdm import tqdm
 
     tqdm.write(f"{'packed':10} {text}")
