@@ -434,7 +434,7 @@ def test_an_interrupted_sweep_saves_its_member_and_starts_no_other(tmp_path, how
     finally:
         process.kill()
     assert process.returncode == 130
-    assert errors == "vae-train: interrupted; the same command goes on with the sweep\n"
+    assert errors == "vae-train: interrupted; the same command continues the sweep\n"
     (member,) = folder.glob("*/")
     assert summary(member)["status"] == "interrupted" and (member / "checkpoints/last.pt").exists()
     assert "interrupted: " in output and str(member) in output

@@ -219,7 +219,7 @@ def test_slurm_goes_on_when_members_are_preempted_killed_and_cancelled(cluster, 
     slurm("scancel", f"{array}_3")
     assert sweep.end() == 1, sweep.said()
     assert sweep.statuses() == {"1": "finished", "40": "finished"}
-    assert sweep.said().count(" died; the same command goes on with it: ") == 2
+    assert sweep.said().count(" died; the same command continues it: ") == 2
     assert "Restarts=1" in slurm("scontrol", "show", "job", job) and went_on(preempted)
     assert_same_training(preempted, solo(tmp_path, "name=s", "epochs=40", *DRAWN, *SAVED))
 

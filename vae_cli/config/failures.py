@@ -79,7 +79,7 @@ def one_line(error: Exception, program: str = "vae-train") -> str | None:
     if isinstance(error, ValueError) and str(error).startswith("Config group override"):
         return "a group takes the name of one of its options: group=OPTION"
     if isinstance(error, ValueError) and str(error) in NO_TRIAL:
-        return "no trial of the search has come to a figure; the members' train.log say why"
+        return "no trial of the search has a result; the train.log of each member says why"
     if isinstance(error, OverrideParseException):
         return f"cannot read {error.override!r}: write key=value, and quote a value with special characters: key='…'"
     if isinstance(error, HydraException | OmegaConfBaseException):
