@@ -47,8 +47,8 @@ def test_one_run_has_no_axes(tmp_path):
         ({"x": "latent.code_siz"}, "did you mean 'latent.code_size'"),
         ({"y": "batch_size"}, "y=batch_size does not differ between the members, it is 128"),
         ({"y": "latent"}, "y=latent does not differ between the members, it is bernoulli"),
-        ({"x": "seed"}, "seeds make up mean and standard deviation"),
-        ({"x": "latent.code_size", "y": "latent.code_size"}, "y=latent.code_size is x already"),
+        ({"x": "seed"}, "members that differ only in their seed are one row"),
+        ({"x": "latent.code_size", "y": "latent.code_size"}, "x and y are both latent.code_size"),
     ],
 )
 def test_a_key_that_cannot_be_an_axis_is_refused(sweep, settings, words):

@@ -59,7 +59,7 @@ def test_a_failure_leaves_the_earlier_comparison(sweep, undrawn, monkeypatch):
 def test_what_is_no_comparison_is_not_replaced(sweep, tmp_path, undrawn):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/thesis.tex").touch()
-    with pytest.raises(UserError, match="something else than a comparison"):
+    with pytest.raises(UserError, match="is not empty and holds no comparison"):
         compared(sweep, out=str(tmp_path / "mine"))
     assert (tmp_path / "mine/thesis.tex").exists()
 
@@ -93,7 +93,7 @@ def test_odd_folders_from_the_command_line(command, tmp_path):
         (["sweep", "valu=test.nll"], "did you mean 'value'?"),
         (["sweep", "--valu=test.nll"], "keys are written key=value"),
         (["sweep/running"], "no run has finished: running: unfinished"),
-        (["sweep", "out=thing"], "out=thing is no folder"),
+        (["sweep", "out=thing"], "out=thing is not a folder"),
     ],
 )
 def test_bad_input_is_one_line(command, sweep, arguments, words):

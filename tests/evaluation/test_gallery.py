@@ -28,6 +28,7 @@ def test_the_gallery_and_the_command_line_know_the_same_pictures():
         ("bernoulli", 2, None, {"class_samples", "plane", "anomaly"}),
         ("bernoulli", 8, None, {"class_samples", "plane", "anomaly"}),
         ("bernoulli", 9, None, {"class_samples", "plane", "all_codes", "anomaly"}),
+        ("categorical", 1, None, {"class_samples", "plane", "anomaly"}),
         ("categorical", 2, None, {"class_samples", "plane", "anomaly"}),
         ("categorical", 5, list(range(12)), {"plane", "anomaly"}),
         ("categorical", 6, None, {"class_samples", "plane", "all_codes", "anomaly"}),

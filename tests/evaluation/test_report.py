@@ -5,9 +5,9 @@ import json
 import os
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
+from evaluation.outcome import figures
 from reporting.browser import BROWSER, FLAGS, needs_browser
 
 WIDTHS = (390, 1280)  # of a telephone and of a screen
@@ -24,11 +24,9 @@ addEventListener("message", e => { messages.push(e.data); document.title = JSON.
 
 
 @pytest.fixture(scope="module")
-def report(command, gaussian) -> str:
+def report(evaluated) -> str:
     """The page of a run on digits with every picture."""
-    run = command("vae-eval", f"run={gaussian}", "nll_samples=10", "probe=false", cwd=gaussian.parent)
-    assert run.returncode == 0, run.stderr
-    return (gaussian / "evaluation/report.html").read_text()
+    return (evaluated("gaussian").folder / "evaluation/report.html").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +81,8 @@ def test_every_picture_has_its_caption_once(report):
     assert all(f'alt="{caption}"' in report for caption in captions)
 
 
-def test_the_page_has_the_metrics_of_summary_json(report, gaussian):
-    found = json.loads(Path(gaussian / "evaluation/summary.json").read_text())["figures"]
+def test_the_page_has_the_metrics_of_summary_json(report, evaluated):
+    found = figures(evaluated("gaussian").folder)
     body = html.unescape(report.partition("<tbody>")[2].partition("</tbody>")[0])
     assert body.count("<tr>") == len(found)
     for name, figure in found.items():

@@ -19,8 +19,16 @@ from vae_cli.data.rectangles import rectangles
 from vae_cli.metrics import bound as evaluate
 from vae_cli.metrics import likelihood as marginal
 from vae_cli.metrics.bound import hard_bound, standard_error
-from vae_cli.metrics.likelihood import enumerate_codes, importance_bounds, log_likelihood, nested_levels, nll
+from vae_cli.metrics.likelihood import (
+    enumerate_codes,
+    importance_bounds,
+    is_enumerable,
+    log_likelihood,
+    nested_levels,
+    nll,
+)
 from vae_cli.models.latents.bernoulli import BernoulliLatent
+from vae_cli.models.latents.categorical import CategoricalLatent
 from vae_cli.models.latents.contract import Latent
 from vae_cli.models.latents.gaussian import GaussianLatent
 from vae_cli.models.likelihoods import (
@@ -290,6 +298,22 @@ def test_the_inference_gap_is_nothing_where_the_code_is_not_read_and_the_encoder
     expected = model.decode(torch.zeros(3)).log_prob(x).sum(-1).detach()
     torch.testing.assert_close(exact.log_likelihood, expected, rtol=0, atol=1e-12)
     torch.testing.assert_close(exact.elbo, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("latent", "enumerable"),
+    [
+        (BernoulliLatent(20), True),
+        (BernoulliLatent(21), False),
+        (CategoricalLatent(10, 4), True),  # 4¹⁰ = 2²⁰ codes
+        (CategoricalLatent(11, 4), False),
+        (CategoricalLatent(1, 2**20), True),
+        (CategoricalLatent(2, 1025), False),
+        (GaussianLatent(1), False),
+    ],
+)
+def test_at_most_2_to_the_20_codes_are_enumerated(latent, enumerable):
+    assert is_enumerable(latent) == enumerable
 
 
 def test_what_has_no_prior_or_no_countable_codes_is_refused_by_name():

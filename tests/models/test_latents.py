@@ -51,6 +51,19 @@ def test_latents_name_themselves_as_their_option_does_and_describe_what_they_dra
     assert "its" in latent.resampling.format(whose="its") and latent.walking and latent.traversing
 
 
+@pytest.mark.parametrize(
+    ("name", "one", "three"),
+    [
+        ("gaussian", "1 unit", "3 units"),
+        ("bernoulli", "1 bit", "3 bits"),
+        ("categorical", "1 unit of 3 values", "3 units of 3 values"),
+        ("deterministic", "1 unit", "3 units"),
+    ],
+)
+def test_latents_tell_the_size_of_their_codes(name, one, three):
+    assert (LATENTS[name](1).in_words, LATENTS[name](3).in_words) == (one, three)
+
+
 def test_each_unit_reads_its_own_numbers():
     """A Gaussian's mean is the first half of the encoder's output, its log_std the second; categories come first, then
     units: the first K numbers are the logits of value 0."""

@@ -172,6 +172,7 @@ def test_too_many_halvings_are_refused_with_the_number_allowed(shape, most):
         lambda: conv(most + 1).decoder(CODE_SIZE, shape, 1),
     ):
         with pytest.raises(
-            ValueError, match=f"{most + 1} halvings .* {shape[1]}×{shape[2]} .* {most} or fewer"
+            ValueError,
+            match=f"{most + 1} halvings are too many for images of {shape[1]}×{shape[2]}; .* {most} or fewer",
         ):
             build()

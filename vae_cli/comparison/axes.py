@@ -23,7 +23,9 @@ def choose_axes(
     else:
         chosen_x = column_name(x)
     if given_y is not None and given_y == chosen_x:
-        raise UserError(f"y={y} is x already: take two keys; what differs: {', '.join(columns)}")
+        raise UserError(
+            f"x and y are both {y}: choose two different keys; what differs: {', '.join(columns)}"
+        )
     if y != "auto" or chosen_x is None:
         return chosen_x, given_y
     others = (column for column in candidates if column != chosen_x)
@@ -42,7 +44,9 @@ def _check(axis: str, key: str, columns: list[str], member: RunRecord) -> None:
         return
     differ = f"; what differs: {', '.join(columns)}" if columns else "; nothing but the seed differs"
     if key == "seed":
-        raise UserError(f"{axis}=seed: seeds make up mean and standard deviation of a row{differ}")
+        raise UserError(
+            f"{axis}=seed: members that differ only in their seed are one row, with mean and standard deviation{differ}"
+        )
     if member.has(key):
         value = setting_text(member.setting(column_name(key)))
         raise UserError(f"{axis}={key} does not differ between the members, it is {value}{differ}")

@@ -54,9 +54,9 @@ def _out(settings: CompareConfig) -> Path:
     given = settings.out or Path(settings.folders[0]) / "comparison"
     out = Path(os.path.abspath(Path(given).expanduser()))  # noqa: PTH100, Path.resolve would follow links
     if out.is_symlink() or (out.exists() and not out.is_dir()):
-        raise UserError(f"out={given} is no folder: name a new one")
+        raise UserError(f"out={given} is not a folder: name a new one")
     if out.is_dir() and any(out.iterdir()) and not (out / "compare.json").exists():
-        raise UserError(f"out={given} holds something else than a comparison: name a new folder")
+        raise UserError(f"out={given} is not empty and holds no comparison: name a new folder")
     return out
 
 

@@ -34,9 +34,9 @@ def curves(table: Table, path: Path) -> str | None:
         axes.set(xlabel="epoch", ylabel="elbo / nats per image")
         axes.legend(**BESIDE, fontsize=7)
     return (
-        f"The elbo while training{of_the_best(table)}: of validation, or dotted of training where there is no "
-        "validation. The picture shows at least the better half of each curve's points; first steps and spikes "
-        "may lie below it."
+        f"The validation elbo during training{of_the_best(table)}; dotted: the training elbo, where there is no "
+        "validation. At least the better half of each curve's points is shown; first steps and spikes may lie below "
+        "the picture."
     )
 
 

@@ -1,4 +1,4 @@
-"""Words for the pictures of a comparison, and whether an axis should be logarithmic."""
+"""Labels and captions of a comparison's pictures, and whether an axis should be logarithmic."""
 
 from collections.abc import Iterable, Sequence
 
@@ -52,7 +52,7 @@ def of_the_best(table: Table) -> str:
 
 
 def is_logarithmic(values: Sequence[float]) -> bool:
-    """Whether sorted numbers are spaced more evenly by their logarithms: true of 0.1, 1, 10, false of 1, 2, 3."""
+    """Whether sorted numbers are spaced more evenly on a logarithmic scale: true for 0.1, 1, 10, false for 1, 2, 3."""
     if len(values) < 2 or values[0] <= 0 or values[-1] < 10 * values[0]:
         return False
     if len(values) == 2:

@@ -77,6 +77,6 @@ def trimmed(image: np.ndarray) -> np.ndarray:
 
 
 def _first_images(grey: np.ndarray) -> slice:
-    """From the first grey line to the one behind SHOWN_IMAGES images. `grey` [n]: pixels that are in such lines."""
+    """From the first grey line to the one after SHOWN_IMAGES images. `grey` [n]: pixels that are in such lines."""
     starts = np.flatnonzero(np.diff(grey, prepend=-2) > 1)  # a line may be several pixels thick
     return slice(grey[0], grey[starts[: SHOWN_IMAGES + 1][-1]] + 1)

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from vae_cli.evaluation.code_space import walks
 from vae_cli.evaluation.context import Context
-from vae_cli.evaluation.images import walks
 from vae_cli.metrics.codes import principal_components
 from vae_cli.reporting import plots
 
@@ -106,15 +106,18 @@ def curves(context: Context, path: Path) -> None:
 def usage(context: Context, path: Path) -> None:
     assert context.usage is not None
     frequency, association = (t.cpu().numpy() for t in (context.usage.frequency, context.usage.association))
-    bits = len(frequency) == 2
-    what = "the bits" if bits else "the values of each unit"
-    with plots.chart(path, f"How {what} are used over the test images", (9.6, 3.8), 2) as (left, right):
-        if bits:
+    with plots.chart(path, "How the values of each unit are used over the test images", (9.6, 3.8), 2) as (
+        left,
+        right,
+    ):
+        if context.usage.is_of_bits:
             _bit_frequencies(left, frequency[1])
+            shown = right.imshow(association, cmap="RdBu_r", vmin=-1, vmax=1)
+            title = "correlation between units"
         else:
             _value_frequencies(left, frequency)
-        shown = right.imshow(association, cmap="RdBu_r", vmin=-1, vmax=1)
-        title = "correlation between units" if bits else "association between units (Cramér's V)"
+            shown = right.imshow(association, cmap="Reds", vmin=0, vmax=1)
+            title = "Cramér's V between units: 0 independent, 1 one determines the other"
         right.set(xlabel="unit", ylabel="unit", title=title)
         right.grid(False)
         for axis in (left.xaxis, right.xaxis, right.yaxis):

@@ -41,7 +41,7 @@ class Subject:
 
 @dataclass(frozen=True, kw_only=True)
 class Context(Subject):
-    """The subject with the measurements on its N test images that pictures show."""
+    """The subject with what was measured on its N test images, as far as pictures show it."""
 
     q: Posterior  # over codes [N, V]
     rates: Tensor  # [K], nats

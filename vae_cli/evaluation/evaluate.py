@@ -72,7 +72,7 @@ def _summary(plan: Plan, metrics: Measurements, context: Context) -> Summary:
     per_unit = {"rate": context.rates.tolist(), "active": context.active.tolist()}
     if (usage := context.usage) is not None:
         values, association = usage.frequency.T.tolist(), usage.association.tolist()
-        if len(usage.frequency) == 2:
+        if usage.is_of_bits:
             per_unit |= {"on": [on for _, on in values], "correlation": association}
         else:
             per_unit |= {"frequencies": values, "association": association}

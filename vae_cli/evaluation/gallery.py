@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vae_cli.errors import UserError
-from vae_cli.evaluation import charts, images
+from vae_cli.evaluation import charts, code_space, images
 from vae_cli.evaluation.context import Context, Subject
 
 LISTED_CODES = 256  # so many codes fit one picture
@@ -41,9 +41,9 @@ PICTURES: dict[str, Picture] = {  # in the order of the report
     ),
     "reconstructions": Picture(
         images.reconstructions,
-        "What a code keeps of an image. The sample draws each pixel from the decoder's distribution.",
+        "What is left of an image after encoding and decoding. The sample draws each pixel from the decoder's distribution.",
     ),
-    "samples": Picture(images.samples, "What the model takes for a typical image, without having seen one."),
+    "samples": Picture(images.samples, "Images that the model generates without an input."),
     "class_samples": Picture(
         images.class_samples,
         "The codes of each class as one simple distribution, sampled and decoded.",
@@ -53,43 +53,46 @@ PICTURES: dict[str, Picture] = {  # in the order of the report
     "scatter": Picture(
         charts.scatter,
         "Where the test images lie in code space. Black lines are the paths of the interpolations.",
-        "latent.code_size of at least 2 and two test images",
-        lambda subject: subject.vae.latent.code_size > 1 and len(subject.data.test.images) > 1,
+        "a code of at least two numbers and two test images",
+        lambda subject: subject.vae.latent.decoder_inputs > 1 and len(subject.data.test.images) > 1,
     ),
     "plane": Picture(
-        images.plane,
-        "A two-dimensional code at one glance. All cells are equally probable under the prior.",
+        code_space.plane,
+        "The whole of a two-dimensional code. All cells are equally probable under the prior.",
         "a continuous code of two units: latent=gaussian with latent.code_size=2",
         _has_plane,
     ),
     "all_codes": Picture(
-        images.all_codes,
+        code_space.all_codes,
         "Every image that the decoder can produce.",
         f"a discrete code with at most {LISTED_CODES} values: latent=bernoulli with at most 8 units, for example",
         _has_few_codes,
     ),
     "interpolations": Picture(
-        images.interpolations,
-        "What lies between two codes. A good code decodes to plausible images there, not to overlays.",
+        code_space.interpolations,
+        "What lies between two codes. A good code decodes to plausible images there, not to two images laid over each other.",
         "two test images",
         lambda subject: len(subject.data.test.images) > 1,
     ),
     "traversals": Picture(
-        images.traversals,
-        "What each unit changes in an image, the most informative unit first. In a difference, red is added and blue removed.",
+        code_space.traversals,
+        "What each unit changes in an image, the most informative unit first. In a difference, red is added and blue is removed.",
     ),
     "rates": Picture(
-        charts.rates, "How many nats each unit carries. A unit near 0 is not used.", PRIOR, _has_prior
+        charts.rates,
+        "How many nats of information each unit carries. A unit near 0 is not used.",
+        PRIOR,
+        _has_prior,
     ),
     "bits": Picture(
         charts.usage,
-        "How often each unit takes each value. Units whose values are equally frequent and independent carry most.",
-        "a discrete code: latent=bernoulli or latent=categorical",
+        "How often each unit takes each value. Units carry most information if their values are equally frequent and independent of other units.",
+        "a discrete code: latent=bernoulli, for example",
         lambda subject: subject.vae.latent.values_per_unit is not None,
     ),
     "likelihood": Picture(
         charts.likelihood,
-        "Which images the model expects. A long left tail holds those that it does not model.",
+        "How probable the model finds the test images. A long left tail holds images that it models badly.",
         PRIOR,
         _has_prior,
     ),
@@ -100,7 +103,8 @@ PICTURES: dict[str, Picture] = {  # in the order of the report
         _has_prior,
     ),
     "extremes": Picture(
-        images.extremes, "The most and the least expected test images, and what their codes keep."
+        images.extremes,
+        "The test images that the model finds most and least probable, and their reconstructions.",
     ),
     "anomaly": Picture(
         charts.anomaly,
@@ -118,7 +122,7 @@ def requested(names: Sequence[str] | None, subject: Subject) -> list[str]:
             latent = subject.vae.latent
             raise UserError(
                 f"pictures={name} is not possible: it needs {PICTURES[name].needs}; this run has "
-                f"latent={latent.name} with latent.code_size={latent.code_size}"
+                f"latent={latent.name} of {latent.in_words}"
             )
     chosen = [name for name in PICTURES if names is None or name in names]
     return [name for name in chosen if PICTURES[name].possible(subject)]

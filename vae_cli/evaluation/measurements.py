@@ -122,15 +122,12 @@ def code(subject: Subject, q: Posterior, seed: int) -> tuple[Measurements, codes
 def _usage(usage: codes.Usage, entropies: Tensor) -> Measurements:
     """`entropies` [N] are −log q(z) at each image's code."""
     (values, units), n = usage.frequency.shape, len(entropies)
-    what = (
-        f"{units} independent fair bits"
-        if values == 2
-        else f"{units} independent units of {values} equally frequent values"
-    )
-    between = "correlation, in absolute value," if values == 2 else "Cramér's V"
+    between = "correlation, in absolute value," if usage.is_of_bits else "Cramér's V"
     off_diagonal = usage.association - usage.association.diag().diag()
     return {
-        "code_entropy": mean(entropies, f"of q(z); {what} have {units * math.log(values):.2f}"),
+        "code_entropy": mean(
+            entropies, f"of q(z); at most {units * math.log(values):.2f}, if all codes are equally frequent"
+        ),
         "distinct_codes": Measurement(
             usage.distinct, n, None, "different most probable codes of the test images"
         ),

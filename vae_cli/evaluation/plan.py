@@ -1,4 +1,4 @@
-"""One evaluation up to its figures: read the run, refuse what cannot be done, measure."""
+"""The plan of an evaluation: read the run, refuse what is impossible, then measure."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from vae_cli.evaluation.context import Context, Subject
 from vae_cli.evaluation.gallery import requested
 from vae_cli.evaluation.measurements import Measurements
 from vae_cli.evaluation.trained import Trained
-from vae_cli.metrics.likelihood import ENUMERABLE_CODES, posterior
+from vae_cli.metrics.likelihood import ENUMERABLE_CODES, is_enumerable, posterior
 from vae_cli.reporting import notices
 from vae_cli.runs import metrics_log
 from vae_cli.runs.folder import FINISHED, RunFolder
@@ -83,9 +83,9 @@ def _check(settings: EvalConfig, folder: RunFolder, model: Trained, data: Datase
 def _is_exact(settings: EvalConfig, model: Trained) -> bool:
     latent = model.vae.latent
     return _wanted(
-        "exact", settings.exact, latent.code_count is not None and latent.code_count <= ENUMERABLE_CODES,
-        f"a discrete code with at most {ENUMERABLE_CODES:,} values (20 bits, for example); this run has "
-        f"latent={latent.name} with latent.code_size={latent.code_size}",
+        "exact", settings.exact, is_enumerable(latent),
+        f"a latent with at most {ENUMERABLE_CODES:,} codes (20 bits, for example); this run has "
+        f"latent={latent.name} of {latent.in_words}",
     )  # fmt: skip
 
 

@@ -11,7 +11,10 @@ from vae_cli.config.schema.run import RunConfig
 from vae_cli.metrics.registry import headlines
 from vae_cli.reporting.html import embedded, number, render
 
-NOT_REPRODUCED = ("epochs=", "resume=")  # overrides of one call: the page names the epochs that were trained
+NOT_REPRODUCED = (
+    "epochs=",
+    "resume=",
+)  # overrides of one call; the page repeats the command with the epochs that were trained
 
 
 def page(

@@ -1,4 +1,4 @@
-"""What a code and a likelihood are good for: classifiers on codes, and anomalies found by their likelihood."""
+"""How useful the code and the likelihood are: classifiers on codes, and anomaly detection by the likelihood."""
 
 from typing import Any
 

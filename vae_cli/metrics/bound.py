@@ -17,9 +17,8 @@ from vae_cli.objectives.contract import Objective
 Metrics = dict[str, float | int | list[float]]
 DECODED_ROWS = 1024  # images × samples decoded at once on a CPU: 3 MB per 784-pixel activation fit its caches
 DECODED_PIXELS = 2**24  # rows × pixels: images of more than 16,384 pixels get fewer rows
-ACTIVE_VARIANCE = (
-    0.01  # "Importance Weighted Autoencoders" (Burda et al., 2016), arXiv:1509.00519, section 4.3
-)
+# "Importance Weighted Autoencoders" (Burda et al., 2016), arXiv:1509.00519, section 4.3
+ACTIVE_VARIANCE = 0.01
 
 
 def rows_at_once(pixels: int, device: torch.device) -> int:
@@ -78,8 +77,8 @@ def per_image(
 
 
 def active_units(means: Tensor, units: int) -> Tensor:
-    """[K], whether a unit's posterior mean varies over the images [N, V] by more than 0.01 (Burda et al., 2016); of a
-    unit with several numbers, any of them."""
+    """[K], whether a unit's posterior mean varies over the images [N, V] by more than 0.01 (Burda et al., 2016). A unit
+    with several numbers is active if any of them varies so."""
     return (means.double().var(0, correction=0) > ACTIVE_VARIANCE).unflatten(-1, (-1, units)).any(0)
 
 

@@ -43,6 +43,11 @@ class Usage(NamedTuple):
     distinct: int  # different most probable codes
     association: Tensor  # [K, K], between units: of bits their correlation, else Cramér's V
 
+    @property
+    def is_of_bits(self) -> bool:
+        """Whether each unit has two values. Then the frequency of value 1 says all, and an association has a sign."""
+        return len(self.frequency) == 2
+
 
 def usage(probabilities: Tensor, modes: Tensor) -> Usage:
     """`probabilities` [N, C, K] of each value of each unit, `modes` [N, V] the most probable codes."""

@@ -1,4 +1,4 @@
-"""The variance of an estimator's gradient, measured at one model."""
+"""The variance of an estimator's gradient at the present parameters of a model."""
 
 import copy
 
@@ -12,7 +12,7 @@ from vae_cli.objectives.contract import Objective, Schedule
 
 def gradient_variance(model: VAE, objective: Objective, x: Tensor, draws: int, schedule: Schedule) -> Metrics:
     """The variance over `draws` noises of the batch's mean gradient, summed over the encoder's parameters, and the
-    squared norm of the mean gradient. It compares estimators at one and the same model."""
+    squared norm of the mean gradient. Estimators are compared on the same model."""
     objective = copy.deepcopy(objective)  # measuring must not move a moving-average baseline
     parameters = list(model.encoder.parameters())
     generator = Generator(x.device).manual_seed(0)

@@ -2,18 +2,24 @@
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor
 
 from vae_cli.data.dataset import Dataset, Split
 from vae_cli.metrics.bound import Metrics, chunks, rows_at_once, standard_error
+from vae_cli.models.latents.contract import Latent
 from vae_cli.models.posterior import Posterior, concatenate, select
 from vae_cli.models.vae import VAE
 
 ENUMERABLE_CODES = 2**20  # more would take too long: the time is proportional to the number of codes
 CODES_AT_ONCE = 2048  # of an enumeration, for as many images: 16 MB a matrix
+
+
+def is_enumerable(latent: Latent[Any]) -> bool:
+    """Whether its codes are few enough for `enumerate_codes`."""
+    return latent.code_count is not None and latent.code_count <= ENUMERABLE_CODES
 
 
 def no_tick(n: int) -> None:

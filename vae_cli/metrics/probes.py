@@ -1,7 +1,7 @@
-"""Is the code useful? How well classifiers predict labels from codes and from raw pixels, and how well the likelihood
-separates anomalies from normal images.
+"""How well classifiers predict labels from codes and from raw pixels, and how well the likelihood separates anomalies
+from normal images.
 
-Classifiers and ranking metrics are scikit-learn's; only the pixel classifier is torch, as in its source.
+Classifiers and ranking metrics are scikit-learn's. Only the pixel classifier uses torch, as its source did.
 """
 
 import math

@@ -12,12 +12,8 @@ from vae_cli.errors import UserError
 Direction = Literal["max", "min"]
 
 NATS = "nats/image"
-COUNTS = (
-    "",
-    "units",
-    "codes",
-    "steps",
-)  # units of metrics that are whole numbers; "" is that of unknown ones
+# units of metrics that are whole numbers; "" is that of metrics without a row
+COUNTS = ("", "units", "codes", "steps")
 SPLITS = ("test", "validation", "evaluation")  # in this order a comparison looks for a metric
 
 
@@ -61,7 +57,7 @@ _ROWS = (
     Metric("marginal_kl", NATS, "min", "KL(q(z) ‖ p(z)); with the mutual information it makes up the rate"),
     Metric("code_entropy", "nats", "max", "entropy of q(z)"),
     Metric("distinct_codes", "codes", "max", "different most probable codes of the test images"),
-    Metric("largest_correlation", "1", "min", "largest absolute correlation between two units"),
+    Metric("largest_correlation", "1", "min", "largest absolute correlation between two bits, or Cramér's V between two categories"),
     # classifiers
     Metric("code_logistic", "accuracy", "max", "logistic regression on code means"),
     Metric("code_neighbours", "accuracy", "max", "nearest neighbours on code means"),

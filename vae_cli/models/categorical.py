@@ -1,4 +1,4 @@
-"""One-hot categories: units that take one of C values."""
+"""The one-hot categorical distribution: each unit takes one of C values."""
 
 from typing import NamedTuple
 
@@ -27,7 +27,7 @@ class OneHotCategorical(NamedTuple):
         return largest(self.logits + self._by_unit(noise)).flatten(-2)
 
     def relaxed_sample(self, noise: Tensor, temperature: Tensor | float) -> Tensor:
-        """softmax((logits + noise) / temperature), inside the simplex; the hard sample as temperature → 0.
+        """softmax((logits + noise) / temperature), inside the simplex. It tends to the hard sample as temperature → 0.
 
         "Categorical Reparameterization with Gumbel-Softmax" (Jang et al., 2017), arXiv:1611.01144.
         """
@@ -51,6 +51,6 @@ class OneHotCategorical(NamedTuple):
 
 
 def largest(scores: Tensor) -> Tensor:
-    """One-hot along the axis of categories: 1 at the largest of scores [..., C, K], the first of equals."""
+    """One-hot along the axis of categories: 1 at the largest of scores [..., C, K], at the first one if several are equal."""
     category = torch.arange(scores.shape[-2], device=scores.device)[:, None]
     return (category == scores.argmax(-2, keepdim=True)).to(scores.dtype)

@@ -1,7 +1,7 @@
 """Distributions over codes and pixels, as named tuples of tensors: no state, no clamps, everything in log space.
 
-`sample` takes its noise as an argument. `log_prob` and `kl` are per element, so that each unit can be seen; the caller
-sums over the event (`.sum(-1)`). `torch.distributions` is their oracle in the tests.
+`sample` takes its noise as an argument. `log_prob` and `kl` are per element, so that each unit can be inspected; the
+caller sums over the event (`.sum(-1)`). The tests compare them with `torch.distributions`.
 """
 
 import math
@@ -54,7 +54,7 @@ class Normal(NamedTuple):
 class Bernoulli(NamedTuple):
     """P(value = 1) = sigmoid(logits) for each element.
 
-    `log_prob` also accepts values inside [0, 1]: then it is minus the cross-entropy, which is no density.
+    `log_prob` also accepts values inside [0, 1]. Then it is minus the cross-entropy, which is not a log-density.
     """
 
     logits: Tensor
@@ -72,7 +72,7 @@ class Bernoulli(NamedTuple):
         return (self.logits + noise > 0).to(self.logits.dtype)
 
     def relaxed_sample(self, noise: Tensor, temperature: Tensor | float) -> Tensor:
-        """The binary Concrete sample, inside (0, 1), from the same noise; the hard one as temperature → 0.
+        """The binary Concrete sample from the same noise, inside (0, 1). It tends to the hard sample as temperature → 0.
 
         "The Concrete Distribution" (Maddison et al., 2017), arXiv:1611.00712.
         """

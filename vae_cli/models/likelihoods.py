@@ -38,11 +38,11 @@ class Likelihood(Protocol):
         """h [..., D · outputs_per_pixel] → p(x|z)."""
 
     def bias(self, mean: Tensor) -> Tensor:
-        """The decoder's output bias with which an untrained decoder returns the mean image [D]."""
+        """The output bias with which an untrained decoder returns the mean image [D]."""
 
 
 class BernoulliLikelihood:
-    """x ~ Ber(sigmoid(logits)): black and white pixels. For grey pixels it is a cross-entropy instead."""
+    """x ~ Ber(sigmoid(logits)): black and white pixels. For grey pixels, `log_prob` is minus a cross-entropy."""
 
     outputs_per_pixel = 1
     support: tuple[float, float] | None = (0.0, 1.0)

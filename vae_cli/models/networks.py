@@ -31,7 +31,7 @@ Shape = tuple[int, int, int]  # channels, height, width
 
 
 class Images(nn.Sequential):
-    """Layers over [N, C, H, W], seen from outside as a map of vectors with any leading axes."""
+    """Layers over images [N, C, H, W] that take and return vectors with any leading axes."""
 
     def forward(self, vectors: Tensor) -> Tensor:
         return super().forward(vectors.flatten(0, -2)).unflatten(0, vectors.shape[:-1])
@@ -94,8 +94,8 @@ class Conv(NamedTuple):
             sides.append((sides[-1][0] // 2, sides[-1][1] // 2))
         if min(sides[-1]) < 1:
             raise ValueError(
-                f"network.channels={list(self.channels)}: {len(self.channels)} halvings leave nothing of "
-                f"{shape[1]}×{shape[2]} images; allowed are {int(math.log2(min(shape[1:])))} or fewer "
+                f"network.channels={list(self.channels)}: {len(self.channels)} halvings are too many for "
+                f"images of {shape[1]}×{shape[2]}; allowed are {int(math.log2(min(shape[1:])))} or fewer "
                 "(network=mlp takes any vector)"
             )
         return sides
@@ -118,7 +118,7 @@ def initialize(network: nn.Sequential, initialization: str) -> nn.Sequential:
 
 
 def set_output_bias(decoder: nn.Module, bias: Tensor) -> None:
-    """Let an untrained decoder answer with `bias` [D'], averaged over each output channel of a convolution."""
+    """Make an untrained decoder return about `bias` [D']. A convolution has one bias for each channel: their mean."""
     last = next(
         m for m in reversed(list(decoder.children())) if isinstance(m, nn.Linear | nn.ConvTranspose2d)
     )

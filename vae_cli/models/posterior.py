@@ -1,4 +1,4 @@
-"""What every distribution over codes can do, whichever latent it belongs to."""
+"""What every distribution over codes can do, for any latent."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
@@ -28,14 +28,14 @@ class Posterior(Protocol):
         """log_prob of each of M codes [M, V] under each of these N distributions, summed over units: [M, N]."""
 
     def __iter__(self) -> Iterator[Tensor]:
-        """Its tensors, from which its type makes another one."""
+        """Its tensors, in the order in which its type takes them."""
 
 
 Q = TypeVar("Q", bound=Posterior)
 
 
 def apply(function: Callable[[Tensor], Tensor], q: Q) -> Q:
-    """The distribution with `function` applied to each of its tensors: a selection, another type."""
+    """The distribution with `function` applied to each of its tensors, to select some or to change their type."""
     make: Any = type(q)
     return make(*map(function, q))
 

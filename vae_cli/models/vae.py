@@ -1,4 +1,4 @@
-"""The variational auto-encoder: an encoder, a decoder, a latent and a likelihood. It never draws."""
+"""The variational auto-encoder: an encoder, a decoder, a latent and a likelihood. It draws no random numbers."""
 
 from typing import Any
 
@@ -43,6 +43,5 @@ class VAE(nn.Module):
         return self.decode(z).mean
 
     def reconstruct(self, x: Tensor) -> Tensor:
-        """The mean image [..., D] of the most probable code of each image [..., D]; of a hard one where codes are
-        discrete."""
+        """The mean image [..., D] of the most probable code of each image [..., D]. Discrete codes are hard."""
         return self.generate(self.encode(x).mode)

@@ -7,9 +7,8 @@ from torch import Tensor, nn
 
 from vae_cli.models.vae import VAE
 
-Schedule = Mapping[
-    str, Any
-]  # name → this step's value: a float, or a tensor inside a compiled or captured step
+# name → this step's value: a float, or a tensor inside a compiled or captured step
+Schedule = Mapping[str, Any]
 
 
 class Terms(NamedTuple):
@@ -24,9 +23,7 @@ class Objective(nn.Module):
     its parameters and buffers."""
 
     terms: tuple[str, ...]  # the names in `Terms.reported`, in order; known before the first step
-    monitor: (
-        str  # the validation metric that selects best.pt and stops early; metrics.registry has its direction
-    )
+    monitor: str  # the validation metric that selects best.pt and stops early; its direction is in metrics.registry
     samples: int  # decoder evaluations for each image
 
     def schedule(self, step: int) -> dict[str, float]:

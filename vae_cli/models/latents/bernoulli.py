@@ -4,7 +4,7 @@ import torch
 from torch import Generator, Tensor
 
 from vae_cli.models.distributions import Bernoulli
-from vae_cli.models.latents.contract import Latent
+from vae_cli.models.latents.contract import Latent, counted
 from vae_cli.models.latents.walks import one_unit_at_a_time, with_units_set
 
 
@@ -12,13 +12,17 @@ class BernoulliLatent(Latent[Bernoulli]):
     """z ~ Ber(sigmoid(logits)) for each of K units, prior Ber(½)."""
 
     name = "bernoulli"
-    resampling = "independent bits with {whose} rates"
-    walking = "one differing bit flipped at a time, the surest first"
-    traversing = "each bit off and on, and what it changes"
+    resampling = "independent bits with {whose} frequencies"
+    walking = "each step flips one bit, the most certain first"
+    traversing = "each row turns one bit off and on"
     values_per_unit = 2
 
     def __init__(self, code_size: int) -> None:
         self.code_size = self.encoder_outputs = self.decoder_inputs = code_size
+
+    @property
+    def in_words(self) -> str:
+        return counted(self.code_size, "bit")
 
     def posterior(self, h: Tensor) -> Bernoulli:
         """h [..., K]: the logits."""
@@ -45,7 +49,7 @@ class BernoulliLatent(Latent[Bernoulli]):
         return (uniform < rates).to(rates.dtype)
 
     def path(self, start: Tensor, end: Tensor, n: int) -> Tensor:
-        """The bit whose value at the end is surest flips first."""
+        """The bit whose value at the end is most certain flips first."""
         bits, goal = (start > 0.5).to(start.dtype), (end > 0.5).to(end.dtype)
         return one_unit_at_a_time(bits, goal, (end - 0.5).abs())
 

@@ -4,7 +4,7 @@ import torch
 from torch import Generator, Tensor
 
 from vae_cli.models.categorical import OneHotCategorical, largest
-from vae_cli.models.latents.contract import Latent
+from vae_cli.models.latents.contract import Latent, counted
 from vae_cli.models.latents.walks import one_unit_at_a_time
 
 
@@ -15,14 +15,18 @@ class CategoricalLatent(Latent[OneHotCategorical]):
     """
 
     name = "categorical"
-    resampling = "independent units with {whose} frequencies"
-    walking = "one differing unit changed at a time, the surest first"
-    traversing = "each unit at each of its values"
+    resampling = "independent units with {whose} frequencies of values"
+    walking = "each step changes one unit, the most certain first"
+    traversing = "each row sets one unit to each of its values"
 
     def __init__(self, code_size: int, categories: int) -> None:
         self.code_size, self.values_per_unit = code_size, categories
         self.encoder_outputs = self.decoder_inputs = code_size * categories
         self._categories = categories
+
+    @property
+    def in_words(self) -> str:
+        return f"{counted(self.code_size, 'unit')} of {self._categories} values"
 
     def posterior(self, h: Tensor) -> OneHotCategorical:
         """h [..., C·K]: the logits, category-major."""
@@ -49,7 +53,7 @@ class CategoricalLatent(Latent[OneHotCategorical]):
         return self._one_hot(values.mT, frequencies)
 
     def path(self, start: Tensor, end: Tensor, n: int) -> Tensor:
-        """The unit whose value at the end is surest changes first."""
+        """The unit whose value at the end is most certain changes first."""
         first, last = self._by_unit(start), self._by_unit(end)
         return one_unit_at_a_time(largest(first).flatten(), largest(last).flatten(), last.amax(0))
 

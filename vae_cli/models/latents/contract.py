@@ -4,22 +4,29 @@ from typing import ClassVar, Protocol, TypeVar
 
 from torch import Generator, Tensor
 
-Q = TypeVar("Q")  # the latent's kind of vae_cli.models.posterior.Posterior
+Q = TypeVar("Q")  # a vae_cli.models.posterior.Posterior
 
 
 class Latent(Protocol[Q]):
-    """A code of K units, as V numbers for the decoder; Q is its kind of posterior. Ours inherit the defaults, which
-    are those of a continuous code. `like` gives new tensors their type and device."""
+    """A code of K units, as V numbers for the decoder; Q is the type of its posterior. Subclasses inherit the
+    defaults, which suit a continuous code. `like` gives new tensors their type and device."""
 
     name: ClassVar[str]  # its option: latent=NAME; for messages
-    resampling: ClassVar[str]  # what `resample` draws from, for titles; {whose} stands for "its", say
+    resampling: ClassVar[
+        str
+    ]  # what `resample` draws from, for titles; {whose} is filled in, with "its" for example
     walking: ClassVar[str]  # how `path` goes
     traversing: ClassVar[str]  # what `traversal` shows
 
     code_size: int  # K
     encoder_outputs: int  # P, the numbers that `posterior` takes
-    decoder_inputs: int  # V; K but for categories
+    decoder_inputs: int  # V; equal to K except for categories
     values_per_unit: int | None = None  # of a discrete code
+
+    @property
+    def in_words(self) -> str:
+        """The size of a code, for titles and messages: "2 units", "21 bits"."""
+        return counted(self.code_size, "unit")
 
     def posterior(self, h: Tensor) -> Q:
         """h [..., P] → q(z|x)."""
@@ -40,7 +47,7 @@ class Latent(Protocol[Q]):
         """Codes [T, V] from one posterior mean [V] to another; T is n for continuous codes."""
 
     def traversal(self, base: Tensor, units: list[int], means: Tensor) -> tuple[Tensor, list[str]]:
-        """One code after another, `base` [V] with one unit at each of T values: [units, T, V], and the values' names.
+        """For each of these units, `base` [V] with that unit set to each of T values: [units, T, V], and the values' names.
         `means` [N, V] are the posterior means of a data set."""
 
     def plane(self, side: int, like: Tensor) -> Tensor | None:
@@ -48,11 +55,11 @@ class Latent(Protocol[Q]):
         probable under the prior. None: this code has no plane."""
         return None
 
-    # Of discrete codes alone.
+    # For discrete codes only.
 
     @property
     def code_count(self) -> int | None:
-        """How many codes there are; None where they are not countable."""
+        """The number of codes; None if they cannot be enumerated."""
         return None if self.values_per_unit is None else self.values_per_unit**self.code_size
 
     def codes(self, index: Tensor, like: Tensor) -> Tensor:
@@ -60,5 +67,10 @@ class Latent(Protocol[Q]):
         raise TypeError(f"latent={self.name} has no enumerable codes")
 
     def probabilities(self, q: Q) -> Tensor:
-        """Of each value of each unit, [..., C, K] for C values."""
+        """The probability of each of the C values of each unit, [..., C, K]."""
         raise TypeError(f"latent={self.name} has no values to count")
+
+
+def counted(n: int, thing: str) -> str:
+    """ "1 unit", "2 units"."""
+    return f"{n} {thing}{'s' * (n != 1)}"

@@ -13,8 +13,8 @@ class DeterministicLatent(Latent[Delta]):
 
     name = "deterministic"
     resampling = "a Gaussian with {whose} mean and covariance"
-    walking = "eleven equal steps along a straight line"
-    traversing = "each unit alone moved"
+    walking = "equal steps along a straight line"
+    traversing = "each row moves one unit"
 
     def __init__(self, code_size: int) -> None:
         self.code_size = self.encoder_outputs = self.decoder_inputs = code_size
@@ -41,7 +41,7 @@ class DeterministicLatent(Latent[Delta]):
         return line(start, end, n)
 
     def traversal(self, base: Tensor, units: list[int], means: Tensor) -> tuple[Tensor, list[str]]:
-        """Three standard deviations of the codes to both sides of their mean."""
+        """From 3 standard deviations of the codes below their mean to 3 above it."""
         sigmas = torch.linspace(-3, 3, 11, dtype=means.dtype, device=means.device)
         values = means.mean(0)[:, None] + means.std(0, correction=0)[:, None] * sigmas
         return with_units_set(base, units, values), [f"{v:+.1f}σ" for v in sigmas.tolist()]

@@ -13,8 +13,8 @@ class GaussianLatent(Latent[Normal]):
 
     name = "gaussian"
     resampling = "a Gaussian with {whose} mean and covariance"
-    walking = "eleven equal steps along a straight line"
-    traversing = "each unit alone moved"
+    walking = "equal steps along a straight line"
+    traversing = "each row moves one unit"
 
     def __init__(self, code_size: int) -> None:
         self.code_size = self.decoder_inputs = code_size

@@ -1,4 +1,4 @@
-"""How one moves in a code space: what several latents have in common."""
+"""Paths, traversals and samples in code space that several latents share."""
 
 import torch
 from torch import Generator, Tensor
@@ -7,7 +7,7 @@ from torch import Generator, Tensor
 def gaussian_like(means: Tensor, variance: Tensor, n: int, generator: Generator) -> Tensor:
     """n codes from N(mean of means, covariance of means [N, K] + diag(variance [K]))."""
     covariance = means.double().T.cov(correction=0).reshape(2 * means.shape[-1:]) + variance.double().diag()
-    values, vectors = torch.linalg.eigh(covariance)  # unlike Cholesky it takes a unit that is off
+    values, vectors = torch.linalg.eigh(covariance)  # unlike Cholesky, it works if a unit has no variance
     noise = torch.randn(n, len(values), generator=generator, dtype=values.dtype, device=values.device)
     return means.mean(0) + (noise * values.clamp(min=0).sqrt() @ vectors.T).to(means.dtype)
 

@@ -1,4 +1,4 @@
-"""Hard samples forwards, the gradient of their mean backwards."""
+"""Hard samples in the forward pass, the gradient of their mean in the backward pass."""
 
 from torch import Tensor
 

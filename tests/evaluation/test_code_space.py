@@ -1,4 +1,4 @@
-"""What the pictures made of images show."""
+"""What the pictures of code space show."""
 
 from typing import Any
 
@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 import torch
 from evaluation.subjects import GREY, context, data, model, subject
+from models import tables
 from models.tables import DISCRETE, LATENTS
 from torch import Tensor
 
+from vae_cli.evaluation.code_space import walks
 from vae_cli.evaluation.gallery import PICTURES
-from vae_cli.evaluation.images import walks
+from vae_cli.models.latents.categorical import CategoricalLatent
+from vae_cli.models.likelihoods import BernoulliLikelihood
 from vae_cli.models.vae import VAE
 from vae_cli.reporting import plots
 
@@ -83,6 +86,17 @@ def test_all_codes_of_categories_are_counted_by_row_and_column(grids, tmp_path):
         for column in range(3):
             codes[row, column, row, 0] = codes[row, column, column, 1] = 1
     assert columns == 3 and torch.equal(images, vae.generate(codes.view(9, 6)))
+
+
+def test_all_values_of_one_unit_fill_rows_of_twenty(grids, tmp_path, monkeypatch):
+    """50 values: three rows, labelled by what is to be added to the column."""
+    saved = []
+    monkeypatch.setattr(plots, "save", lambda path, picture, title, **labels: saved.append(labels))
+    vae = tables.vae(CategoricalLatent(1, 50), BernoulliLikelihood(), GREY)
+    draw("all_codes", vae, tmp_path)
+    ((images, _, columns, _),) = grids
+    assert columns == 20 and torch.equal(images, vae.generate(torch.eye(50)))
+    assert saved[0] == {"row_labels": ["", "20 +", "40 +"], "column_labels": [str(i) for i in range(20)]}
 
 
 def test_the_plane_goes_right_with_unit_0_and_up_with_unit_1(grids, tmp_path):
