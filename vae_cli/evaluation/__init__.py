@@ -1,4 +1,5 @@
-"""vae-eval: measures a trained run, draws its pictures and writes one page; and loads a trained model in Python.
+"""Measures one trained run and draws what its code learned: the work of vae-eval.
 
-Begin with evaluate.py, then plan.py and gallery.py. May import every room before it, but not training.
+May import every room up to `build`; knows nothing of `training`, `comparison` and `sweeps`. Begin with `evaluate.py`,
+then `plan.py`, what is measured and drawn, and `trained.py`, a trained model as `vae_cli.load` returns it.
 """
