@@ -1,4 +1,4 @@
-"""From a checked configuration to an experiment: the one place where parts are constructed."""
+"""Constructs the parts of a run from its checked configuration. No other module constructs parts."""
 
 import importlib
 import inspect
@@ -12,27 +12,23 @@ from vae_cli.config.schema.run import RunConfig
 from vae_cli.data.dataset import Dataset
 from vae_cli.data.support import check_support
 from vae_cli.engine.devices import choose_device, keep_memory
-from vae_cli.engine.state import Experiment, Settings
+from vae_cli.engine.experiment import Experiment
+from vae_cli.engine.runtimes import Runtime
 from vae_cli.errors import UserError, did_you_mean
+from vae_cli.metrics.registry import METRICS, metric
 from vae_cli.models import networks
 from vae_cli.models.vae import VAE
+from vae_cli.objectives.contract import Objective
 
 
 def build(config: RunConfig, loaded: dict[str, Dataset] | None = None) -> Experiment:
-    """Construct every part of a checked configuration on its device, seeded by `seed`. `loaded` keeps data sets for
-    the next call.
+    """Constructs every part of a run on its device, seeded by `seed`. `loaded` keeps data sets for the next call.
 
-    Raises UserError for what only the machine or the data can show.
+    Raises UserError for what only the machine, the data or a user's own part can show.
     """
     device = choose_device(config.device)
-    if device.type == "cpu":
-        keep_memory()
-    torch.set_default_dtype(torch.float64 if config.precision == "float64" else torch.float32)
-    tf32 = config.precision == "tf32"
-    torch.set_float32_matmul_precision("high" if tf32 else "highest")
-    torch.backends.cudnn.allow_tf32 = tf32
-    kept, key = {} if loaded is None else loaded, f"{config.data} on {device}"
-    data = kept[key] = kept.get(key) or load_data(config.data).to(device, config.data.placement)
+    _set_precision(config.precision, device)
+    data = _data_on(device, config.data, {} if loaded is None else loaded)
     torch.manual_seed(config.seed)
     model = build_model(config, data.shape)
     check_support(data, model.likelihood.support, config.likelihood.name)
@@ -40,27 +36,24 @@ def build(config: RunConfig, loaded: dict[str, Dataset] | None = None) -> Experi
         mean = data.train.images.float().mean(0) * data.scale
         networks.set_output_bias(model.decoder, model.likelihood.bias(mean))
     model = model.to(device)
-    objective = make(config.objective, estimator=make(config.estimator)).to(device)
+    objective = build_objective(config).to(device)
     return Experiment(
+        config=config,
         data=data,
         model=model,
         objective=objective,
         optimizer=make(config.optimizer, params=[*model.parameters(), *objective.parameters()]),
         decay=make(config.schedule),
         corruption=make(config.corruption),
-        runtime=make(config.runtime),
-        settings=Settings(
-            learning_rate=config.optimizer.lr,
-            checkpoint_minutes=config.checkpoint.minutes,
-            checkpoint_epochs=config.checkpoint.epochs,
-            **{name: getattr(config, name) for name in Settings._fields if name in RunConfig.model_fields},
-        ),
-        config=config,
     )
 
 
+def build_runtime(config: RunConfig) -> Runtime:
+    return make(config.runtime)
+
+
 def build_model(config: RunConfig, shape: tuple[int, int, int]) -> VAE:
-    """The untrained model for images of one shape, on the CPU."""
+    """The untrained model for images of this shape, on the CPU."""
     likelihood, latent, network = make(config.likelihood), make(config.latent), make(config.network)
     try:
         encoder = network.encoder(shape, latent.encoder_outputs)
@@ -68,6 +61,21 @@ def build_model(config: RunConfig, shape: tuple[int, int, int]) -> VAE:
     except ValueError as error:
         raise UserError(str(error)) from error
     return VAE(encoder, decoder, latent, likelihood)
+
+
+def build_objective(config: RunConfig) -> Objective:
+    """The objective with its estimator, on the CPU. Checks what a user's own class may lack."""
+    objective = make(config.objective, estimator=make(config.estimator))
+    if not isinstance(objective, Objective):
+        raise UserError(
+            f"objective._target_={config.objective.target} is no vae_cli.objectives.contract.Objective"
+        )
+    if metric(objective.monitor).direction is None:
+        raise UserError(
+            f"objective={config.objective.name} monitors {objective.monitor!r}, and it is not known whether a higher or "
+            f"a lower one is better: vae_cli.metrics.registry.register says it{did_you_mean(objective.monitor, METRICS)}"
+        )
+    return objective
 
 
 def load_data(config: DataConfig) -> Dataset:
@@ -80,27 +88,50 @@ def load_data(config: DataConfig) -> Dataset:
     return data
 
 
-def make(part: Part, **sizes: Any) -> Any:
-    """Call the part's `_target_` with its own keys, and with the sizes that `build` alone knows."""
+def _data_on(device: torch.device, config: DataConfig, loaded: dict[str, Dataset]) -> Dataset:
+    key = f"{config} on {device}"
+    if key not in loaded:
+        loaded[key] = load_data(config).to(device, config.placement)
+    return loaded[key]
+
+
+def _set_precision(precision: str, device: torch.device) -> None:
+    """Sets what torch keeps for the whole process."""
+    if device.type == "cpu":
+        keep_memory()
+    torch.set_default_dtype(torch.float64 if precision == "float64" else torch.float32)
+    tf32 = precision == "tf32"
+    torch.set_float32_matmul_precision("high" if tf32 else "highest")
+    torch.backends.cudnn.allow_tf32 = tf32
+
+
+def make(part: Part, **others: Any) -> Any:
+    """Calls the part's `_target_` with its own keys, and with `others`, which only this module knows."""
     keys = part.arguments()
     target = _target(part)
     known = inspect.signature(target).parameters
+    takes_any = any(each.kind is each.VAR_KEYWORD for each in known.values())
     for key in keys:
-        if key not in known:
+        if key not in known and not takes_any:
             raise UserError(f"there is no key '{part.group}.{key}'{did_you_mean(key, known)}")
     try:
-        return target(**keys, **sizes)
+        return target(**keys, **others)
     except (TypeError, ValueError) as error:
         raise UserError(f"{part.group}={part.name}: {error}") from error
 
 
 def _target(part: Part) -> Any:
-    """What `_target_` names. It must be defined in the module that the name says, not merely imported there."""
+    """The class that `_target_` names. It must be defined in the module of that name, not merely imported there."""
     module_name, _, name = part.target.rpartition(".")
     try:
         target = getattr(importlib.import_module(module_name), name)
     except Exception as error:  # an import may raise anything
-        raise UserError(f"{part.group}._target_={part.target} cannot be imported: {error}") from error
+        own = (
+            ""
+            if module_name.split(".")[0] in ("vae_cli", "torch")
+            else "; PYTHONPATH says where your own modules are"
+        )
+        raise UserError(f"{part.group}._target_={part.target} cannot be imported: {error}{own}") from error
     home = getattr(target, "__module__", "")
     is_torchs = module_name == "torch.optim" and home.startswith("torch.optim.")
     if not callable(target) or not (home == module_name or is_torchs):

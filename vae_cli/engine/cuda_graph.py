@@ -1,6 +1,6 @@
-"""Several steps of a body as one CUDA graph.
+"""Several steps of a trainable as one CUDA graph.
 
-All but `cuda_graph` itself runs on a CPU, too, where the tests call the steps in place of a replay.
+All but `capture` also runs on a CPU, where tests call the steps instead of replaying them.
 """
 
 import itertools
@@ -11,102 +11,116 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from vae_cli.engine.state import State, StepSchedule
-from vae_cli.engine.trainable import Batch, Gradient, Trainable, beside
+from vae_cli.engine.devices import to_device
+from vae_cli.engine.experiment import StepSchedule
+from vae_cli.engine.state import State
+from vae_cli.engine.step import Gradient
+from vae_cli.engine.trainable import Batch, Trainable, whole_batch_size
 
-WARM_UP = 3  # steps before the first capture: libraries and the optimizer set themselves up
+WARM_UP = 3  # steps before the first capture, in which libraries and the optimizer set themselves up
+
+Replay = Callable[[], None]
+Capture = Callable[[Callable[[], None], Sequence[State]], Replay]
 
 
 class Program(NamedTuple):
-    """CudaGraphRunner steps, and the tensors that they read and write."""
+    """Captured steps, and the tensors that they read and write."""
 
     indices: Tensor
-    dials: Tensor
-    rows: Tensor
-    replay: Callable[[], None]
-
-
-Capture = Callable[[Callable[[], None], Sequence[State]], Callable[[], None]]
+    schedule: Tensor
+    step_metrics: Tensor
+    replay: Replay
 
 
 class CudaGraphRunner:
-    """`steps` at a time, each from the gather of its images to its row, as one program on the device; the host has no
-    part in them. What differs between two runs of a program is copied into its tensors before: indices and dials.
+    """`steps` at a time, from the gathering of their images to their metrics, as one program on the device without the
+    host. What differs between two replays, indices and scheduled values, is copied into the program's tensors before.
 
-    The first steps are made without capture, on a stream beside.
+    The first steps are made without capture, on a stream of their own.
     """
 
-    def __init__(self, body: Trainable, steps: int, gradient: Gradient | None, capture: Capture) -> None:
-        self.body, self.steps, self.gradient, self.capture = body, steps, gradient, capture
-        self.says = f"CUDA graphs of {steps} steps{' of a compiled loss' if gradient else ''}"
-        self.scheduled = tuple(body.states[0].experiment.objective.schedule(0))
+    def __init__(self, trainable: Trainable, steps: int, gradient: Gradient | None, capture: Capture) -> None:
+        self.trainable, self.steps, self.gradient, self.capture = trainable, steps, gradient, capture
+        self.description = f"CUDA graphs of {steps} steps{' of a compiled loss' if gradient else ''}"
+        self.batch_size = whole_batch_size(trainable)
+        parts = trainable.states[0].experiment
+        self.scheduled = tuple(parts.objective.schedule(0))
+        self.metrics = len(parts.step_metrics)
         self.programs: dict[torch.Size, Program] = {}
         self.made = 0
 
-    def feed(self, order: Tensor, until_logged: Callable[[], int]) -> Iterator[Tensor]:
-        """[steps, B] indices, or [1, B] where no `steps` of them are left before the next log line."""
-        size = self.body.states[0].experiment.settings.batch_size
-        whole, at = len(order) // size, 0
-        while at < whole:
-            k = self.steps if min(whole - at, until_logged()) >= self.steps else 1
-            yield order[at * size : (at + k) * size].view(k, size)
-            at += k
-        if len(order) % size:
-            yield order[None, whole * size :]
+    def batches(self, order: Tensor, until_logged: Callable[[], int]) -> Iterator[Tensor]:
+        """[steps, B] indices, or [1, B] where fewer than `steps` are left before the next log line."""
+        whole, first = len(order) // self.batch_size, 0
+        while first < whole:
+            steps = self.steps if min(whole - first, until_logged()) >= self.steps else 1
+            images = order[first * self.batch_size : (first + steps) * self.batch_size]
+            yield images.view(steps, self.batch_size)
+            first += steps
+        if len(order) % self.batch_size:
+            yield order[None, whole * self.batch_size :]
 
     def __call__(self, batch: Batch) -> Tensor:
         indices = batch if isinstance(batch, Tensor) else torch.stack(list(batch), 1)  # [steps, M, B]
-        states, like = self.body.states, self.body.leaves[0]
-        ahead = [[state.experiment.dials(state.step + i) for state in states] for i in range(len(indices))]
-        numbers = [[[rate, *values.values()] for rate, values in each] for each in ahead]
-        dials = beside(like, numbers).view(*indices.shape[:-1], 1 + len(self.scheduled))
-        if self.made < WARM_UP:
-            rows = self._rows_for(dials)
-            with _aside(like.device), _capturable(self.body):
-                self._steps(indices, dials, rows)
-        else:
-            program = self.programs.get(indices.shape) or self._captured(indices, dials)
-            program.indices.copy_(indices)
-            program.dials.copy_(dials)
-            program.replay()
-            rows = program.rows.clone()
+        states = self.trainable.states
+        ahead = [
+            [state.experiment.step_schedule(state.step + i) for state in states] for i in range(len(indices))
+        ]
+        schedule = self._schedule_tensor(ahead).view(*indices.shape[:-1], -1)
+        metrics = self._warm_up(indices, schedule) if self.made < WARM_UP else self._replay(indices, schedule)
         self.made += len(indices)
         for state in states:
             state.step += len(indices)
-        self.body.set_learning_rate(_rates(ahead[-1], isinstance(batch, Tensor)))
-        return rows
+        self.trainable.set_learning_rate(_learning_rates(ahead[-1], isinstance(batch, Tensor)))
+        return metrics
 
-    def _captured(self, indices: Tensor, dials: Tensor) -> Program:
-        held = indices.clone(), dials.clone(), self._rows_for(dials)
-        with _capturable(self.body):
-            replay = self.capture(lambda: self._steps(*held), self.body.states)
-        self.programs[indices.shape] = Program(*held, replay)
+    def _schedule_tensor(self, ahead: Sequence[Sequence[StepSchedule]]) -> Tensor:
+        """[steps, M, 1 + scheduled]."""
+        numbers = [[[rate, *values.values()] for rate, values in each] for each in ahead]
+        return to_device(numbers, self.trainable.leaves[0])
+
+    def _warm_up(self, indices: Tensor, schedule: Tensor) -> Tensor:
+        metrics = self._empty_metrics(schedule)
+        with _own_stream(schedule.device), _capturable(self.trainable):
+            self._steps(indices, schedule, metrics)
+        return metrics
+
+    def _replay(self, indices: Tensor, schedule: Tensor) -> Tensor:
+        program = self.programs.get(indices.shape) or self._captured(indices, schedule)
+        program.indices.copy_(indices)
+        program.schedule.copy_(schedule)
+        program.replay()
+        return program.step_metrics.clone()
+
+    def _captured(self, indices: Tensor, schedule: Tensor) -> Program:
+        tensors = indices.clone(), schedule.clone(), self._empty_metrics(schedule)
+        with _capturable(self.trainable):
+            replay = self.capture(lambda: self._steps(*tensors), self.trainable.states)
+        self.programs[indices.shape] = Program(*tensors, replay)
         return self.programs[indices.shape]
 
-    def _steps(self, indices: Tensor, dials: Tensor, rows: Tensor) -> None:
-        whole = indices.shape[-1] == self.body.states[0].experiment.settings.batch_size
-        self.body.gradient = self.gradient if whole else None
-        for index, dial, to in zip(indices, dials, rows, strict=True):
-            rate, *values = dial.unbind(-1)
-            schedule = StepSchedule(rate, dict(zip(self.scheduled, values, strict=True)))
-            to.copy_(self.body.update(self.body.gather(index), schedule))
+    def _steps(self, indices: Tensor, schedule: Tensor, metrics: Tensor) -> None:
+        gradient = self.gradient if indices.shape[-1] == self.batch_size else None
+        for index, scheduled, result in zip(indices, schedule, metrics, strict=True):
+            rate, *values = scheduled.unbind(-1)
+            step_schedule = StepSchedule(rate, dict(zip(self.scheduled, values, strict=True)))
+            result.copy_(self.trainable.update(self.trainable.gather(index), step_schedule, gradient))
 
-    def _rows_for(self, dials: Tensor) -> Tensor:
-        parts = self.body.states[0].experiment
-        return dials.new_empty(*dials.shape[:-1], len(parts.step_metrics))
+    def _empty_metrics(self, schedule: Tensor) -> Tensor:
+        return schedule.new_empty(*schedule.shape[:-1], self.metrics)
 
 
-def _rates(dials: Sequence[StepSchedule], one: bool) -> Any:
-    rates = [dial.learning_rate for dial in dials]
-    return rates[0] if one else rates
+def _learning_rates(schedules: Sequence[StepSchedule], single: bool) -> Any:
+    rates = [schedule.learning_rate for schedule in schedules]
+    return rates[0] if single else rates
 
 
-def cuda_graph(steps: Callable[[], None], states: Sequence[State]) -> Callable[[], None]:
-    """What makes these steps again, each time with the next draws of the states' generators."""
+def capture(steps: Callable[[], None], states: Sequence[State]) -> Replay:
+    """Captures the steps; returns what makes them again, each time with the next draws of the states' generators."""
     graph = torch.cuda.CUDAGraph()
     for state in states:
         graph.register_generator_state(state.generator)
-    device = next(states[0].experiment.model.parameters()).device
+    device = states[0].experiment.device
     with torch.cuda.graph(graph, stream=torch.cuda.Stream(device)):
         steps()
     parameters = [state.experiment.parameters for state in states]
@@ -118,14 +132,14 @@ def cuda_graph(steps: Callable[[], None], states: Sequence[State]) -> Callable[[
         for state, own, gradients, norm in zip(states, parameters, *written, strict=True):
             state.gradient_norm = norm
             for parameter, gradient in zip(own, gradients, strict=True):
-                parameter.grad = gradient  # another graph may have written the last one elsewhere
+                parameter.grad = gradient  # the graph replayed last may have written another tensor
 
     return replay
 
 
 @contextmanager
-def _aside(device: torch.device) -> Iterator[None]:
-    """On a stream of their own, as what is to be captured must run before it is."""
+def _own_stream(device: torch.device) -> Iterator[None]:
+    """A stream of its own, on which steps must run before they are captured."""
     if device.type != "cuda":
         yield
         return
@@ -137,20 +151,19 @@ def _aside(device: torch.device) -> Iterator[None]:
 
 
 @contextmanager
-def _capturable(body: Trainable) -> Iterator[None]:
-    """On CUDA the optimizers count their steps on the device meanwhile. Afterwards they are as a checkpoint should find
-    them, which may go on elsewhere."""
-    groups = [
-        group for optimizer in body.optimizers for group in optimizer.param_groups if "capturable" in group
-    ]
-    own = [state.experiment.optimizer.state.values() for state in body.states]
-    device = body.leaves[0].device
-    if device.type != "cuda":
+def _capturable(trainable: Trainable) -> Iterator[None]:
+    """On CUDA, lets the optimizers count their steps on the device meanwhile. Afterwards they are as a checkpoint needs
+    them, which may be resumed on a CPU."""
+    if trainable.leaves[0].device.type != "cuda":
         yield
         return
+    device = trainable.leaves[0].device
+    own = [state.experiment.optimizer.state.values() for state in trainable.states]
     for of_parameter in itertools.chain(*own):
         if "step" in of_parameter:
             of_parameter["step"] = of_parameter["step"].to(device)
+    all_groups = itertools.chain(*(optimizer.param_groups for optimizer in trainable.optimizers))
+    groups = [group for group in all_groups if "capturable" in group]
     for group in groups:
         group["capturable"] = True
     try:

@@ -1,25 +1,18 @@
-"""Which device computes, and how its host keeps memory."""
+"""Which device computes, how numbers get there, and how a CPU's memory is kept."""
 
 import ctypes
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from vae_cli.errors import UserError
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # glibc's malloc.h
 
 
-def keep_memory() -> None:
-    """Let glibc keep what a step frees for the next step. It gives large blocks back to the system, which then clears each
-    of their pages anew: thousands in a step of convolutions. Other allocators are left as they are."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(M_MMAP_MAX, 0)
-        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
-
-
 def choose_device(name: str) -> torch.device:
-    """auto, cpu, cuda or cuda:N → the device; cuda without CUDA is refused."""
+    """The device of auto, cpu, cuda or cuda:N. Raises UserError for CUDA where there is none."""
     if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
         return torch.device("cpu")
     if not torch.cuda.is_available():
@@ -32,3 +25,19 @@ def choose_device(name: str) -> torch.device:
             f"device={name} does not exist; this machine has {torch.cuda.device_count()} CUDA devices"
         )
     return device
+
+
+def to_device(numbers: Any, like: Tensor) -> Tensor:
+    """Numbers as a tensor with the type and on the device of `like`. They are copied from pinned memory, because the
+    host would otherwise wait for the device."""
+    host = torch.tensor(numbers, dtype=like.dtype, pin_memory=like.is_cuda)
+    return host.to(like.device, non_blocking=True)
+
+
+def keep_memory() -> None:
+    """Lets glibc keep the memory that a step frees for the next step. By default it returns large blocks to the system,
+    which clears their pages again: thousands of pages in a step of convolutions. Other allocators do not change."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_MMAP_MAX, 0)
+        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)

@@ -1,4 +1,4 @@
-"""The gradient of a body's loss without Python between its operations: recorded, or compiled."""
+"""The gradient of a loss without Python between its operations: traced or compiled."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -6,59 +6,64 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vae_cli.engine.state import StepInputs, StepSchedule
-from vae_cli.engine.trainable import Trainable, beside
+from vae_cli.engine.devices import to_device
+from vae_cli.engine.experiment import StepSchedule
+from vae_cli.engine.step import StepInputs
+from vae_cli.engine.trainable import Trainable
 
 
 class TracedGradient:
-    """The loss and its gradient as a flat list of tensor operations, which are recorded once and then called one after
-    another: the same kernels in the same order, hence the same bits, without modules, vmap and autograd between them."""
+    """The loss and its gradient, traced once into a flat list of tensor operations that are then called in turn: the same
+    kernels in the same order, hence the same bits, without modules, vmap and autograd between them."""
 
-    def __init__(self, body: Trainable) -> None:
-        self.body = body
-        self.program: Callable[..., Sequence[Tensor]] | None = None
+    def __init__(self, trainable: Trainable) -> None:
+        self.trainable = trainable
+        self.program: Callable[..., Sequence[Tensor | None]] | None = None
 
-    def __call__(self, draws: StepInputs, dials: StepSchedule) -> Tensor:
-        schedule = _tensors(self.body, dials)
-        given = (*self.body.leaves, *self.body.buffers, *draws, *schedule.values())
+    def __call__(self, inputs: StepInputs, schedule: StepSchedule) -> Tensor:
+        trainable = self.trainable
+        scheduled = _as_tensors(trainable, schedule)
+        arguments = (*trainable.leaves, *trainable.buffers, *inputs, *scheduled.values())
         if self.program is None:
-            self.program = _record(self.body, given, list(schedule))
+            self.program = _trace(trainable, arguments, list(scheduled))
         with torch.no_grad():
-            rows, *gradients = self.program(*given)
-        for leaf, gradient in zip(self.body.leaves, gradients, strict=True):
+            metrics, *gradients = self.program(*arguments)
+        for leaf, gradient in zip(trainable.leaves, gradients, strict=True):
             leaf.grad = gradient
-        return rows
+        assert metrics is not None
+        return metrics
 
 
-def _tensors(body: Trainable, dials: StepSchedule) -> dict[str, Tensor]:
-    """The objective's scheduled values as tensors: a program must not contain their values of one step."""
-    like = body.leaves[0]
+def _as_tensors(trainable: Trainable, schedule: StepSchedule) -> dict[str, Tensor]:
+    """The objective's scheduled values as tensors, because a program must not contain the values of one step."""
+    like = trainable.leaves[0]
     return {
-        name: value if isinstance(value, Tensor) else beside(like, value)
-        for name, value in dials.objective.items()
+        name: value if isinstance(value, Tensor) else to_device(value, like)
+        for name, value in schedule.objective.items()
     }
 
 
-def _record(
-    body: Trainable, given: Sequence[Tensor], scheduled: Sequence[str]
-) -> Callable[..., Sequence[Tensor]]:
+def _trace(
+    trainable: Trainable, arguments: Sequence[Tensor], scheduled: Sequence[str]
+) -> Callable[..., Sequence[Tensor | None]]:
     from torch.fx.experimental.proxy_tensor import make_fx
 
-    n, m = len(body.leaves), len(body.leaves) + len(body.buffers)
+    n, m = len(trainable.leaves), len(trainable.leaves) + len(trainable.buffers)
 
-    def loss_and_gradient(*tensors: Tensor) -> list[Tensor]:
+    def loss_and_gradient(*tensors: Tensor) -> list[Tensor | None]:
         leaves = [tensor.detach().requires_grad_() for tensor in tensors[:n]]
         inputs, x, noise, *values = tensors[m:]
         schedule = dict(zip(scheduled, values, strict=True))
-        loss, rows = body.loss(leaves, tensors[n:m], StepInputs(inputs, x, noise), schedule)
-        # fused optimizers read gradients as if they lay in memory as the parameters do
-        return [rows, *(gradient.contiguous() for gradient in torch.autograd.grad(loss, leaves))]
+        loss, metrics = trainable.loss(leaves, tensors[n:m], StepInputs(inputs, x, noise), schedule)
+        gradients = torch.autograd.grad(loss, leaves, allow_unused=True)
+        # fused optimizers assume that a gradient has the memory layout of its parameter
+        return [metrics, *(None if g is None else g.contiguous() for g in gradients)]
 
     with torch.enable_grad():
-        program = make_fx(loss_and_gradient)(*(tensor.detach().clone() for tensor in given))
+        program = make_fx(loss_and_gradient)(*(tensor.detach().clone() for tensor in arguments))
     aten = torch.ops.aten
     for node in program.graph.nodes:
-        if node.target in (aten.detach.default, aten.alias.default):  # of use to autograd alone
+        if node.target in (aten.detach.default, aten.alias.default):  # only autograd needs them
             node.replace_all_uses_with(node.args[0])
             program.graph.erase_node(node)
     program.recompile()
@@ -66,27 +71,29 @@ def _record(
 
 
 class CompiledGradient:
-    """The loss and its gradient by `torch.compile`. StepSchedule are tensors, so that schedules compile nothing anew.
+    """The loss and its gradient by `torch.compile`. Scheduled values are tensors, so that no schedule causes another
+    compilation.
 
-    Buffers change after the backward pass: a compiled one may read what it needs of them again, and would find them
-    changed.
+    Buffers are written after the backward pass, because a compiled backward pass may read them again.
     """
 
-    def __init__(self, body: Trainable) -> None:
-        self.body = body
+    def __init__(self, trainable: Trainable) -> None:
+        self.trainable = trainable
         self.loss = torch.compile(self._loss, dynamic=False)
 
-    def _loss(self, *given: Any) -> tuple[Tensor, Tensor, list[Tensor]]:
-        leaves, buffers, *others = given
+    def _loss(
+        self, leaves: Sequence[Tensor], buffers: Sequence[Tensor], *others: Any
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
         changed = [buffer.clone() for buffer in buffers]
-        return *self.body.loss(leaves, changed, *others), changed
+        return *self.trainable.loss(leaves, changed, *others), changed
 
-    def __call__(self, draws: StepInputs, dials: StepSchedule) -> Tensor:
-        body = self.body
-        loss, rows, changed = self.loss(body.leaves, body.buffers, draws, _tensors(body, dials))
-        for leaf in body.leaves:
+    def __call__(self, inputs: StepInputs, schedule: StepSchedule) -> Tensor:
+        trainable = self.trainable
+        scheduled = _as_tensors(trainable, schedule)
+        loss, metrics, changed = self.loss(trainable.leaves, trainable.buffers, inputs, scheduled)
+        for leaf in trainable.leaves:
             leaf.grad = None
         loss.backward()
-        for buffer, new in zip(body.buffers, changed, strict=True):
+        for buffer, new in zip(trainable.buffers, changed, strict=True):
             buffer.copy_(new)
-        return rows
+        return metrics

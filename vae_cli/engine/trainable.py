@@ -1,68 +1,70 @@
-"""Whose steps are made together: one run's (`SingleRun`), or those of many (`vae_cli.engine.packed.PackedRuns`)."""
+"""The steps of one run (`SingleRun`), or of many at once (`vae_cli.engine.packed.PackedRuns`), under one protocol."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.optim import Optimizer
 
-from vae_cli.engine.state import State, StepInputs, StepSchedule, set_learning_rate, step_metrics, update
+from vae_cli.engine.experiment import Experiment, StepSchedule
+from vae_cli.engine.state import State
+from vae_cli.engine.step import Gradient, StepInputs, set_learning_rate, step_metrics, update
 from vae_cli.models.vae import VAE
 from vae_cli.objectives.contract import Objective
 
-Batch = Tensor | Sequence[Tensor]  # one a member, where the body is a stack
-Gradient = Callable[[StepInputs, StepSchedule], Tensor]  # fills .grad, returns the rows
+Batch = Tensor | Sequence[Tensor]  # the second for packed runs: one tensor of each run
 
 
 class Trainable(Protocol):
-    """Steps that are made together: of one run, where the axes M below are none, or of M."""
+    """Steps that are made together: of one run, or of M runs. In shapes, one run has no axis M."""
 
     states: list[State]
-    leaves: list[Tensor]  # whose gradients a step needs
+    leaves: list[Tensor]  # the tensors whose gradients a step needs
     buffers: list[Tensor]  # what the loss changes in place
-    optimizers: list[Optimizer]  # which step all parameters
-    gradient: Gradient | None  # None: the body's own, eager
+    optimizers: list[Optimizer]  # together they update all parameters
 
     def loss(
         self,
         leaves: Sequence[Tensor],
         buffers: Sequence[Tensor],
-        draws: StepInputs,
+        inputs: StepInputs,
         schedule: Mapping[str, Any],
     ) -> tuple[Tensor, Tensor]:
-        """A function of all its tensors: the scalar to differentiate, and the rows [M, 1 + terms]."""
+        """A function of all its tensors: the scalar to differentiate, and the step metrics [M, 1 + terms]."""
 
-    def dials(self) -> StepSchedule:
-        """[M], of the next step."""
+    def schedule(self) -> StepSchedule:
+        """Of the next step, [M]."""
 
     def gather(self, indices: Tensor) -> Batch:
-        """The stored images of indices [M, B]."""
+        """The stored training images with these indices [M, B]."""
 
-    def update(self, batch: Batch, dials: StepSchedule) -> Tensor:
-        """`vae_cli.engine.state.update`; the rows [M, 1 + terms]."""
+    def update(self, batch: Batch, schedule: StepSchedule, gradient: Gradient | None = None) -> Tensor:
+        """`vae_cli.engine.step.update` for each run; returns the step metrics [M, 1 + terms]."""
 
     def set_learning_rate(self, rates: Any) -> None:
-        """[M], of all optimizers."""
+        """Of all optimizers, [M]."""
 
 
-def beside(like: Tensor, numbers: Any) -> Tensor:
-    """Numbers as a tensor on the device of `like`. From pinned memory, for otherwise the host would wait for the device."""
-    host = torch.tensor(numbers, dtype=like.dtype, pin_memory=like.is_cuda)
-    return host.to(like.device, non_blocking=True)
+def whole_batch_size(trainable: Trainable) -> int:
+    """The size of all batches but the last one of an epoch, which may be smaller."""
+    return trainable.states[0].experiment.config.batch_size
 
 
 class Loss(nn.Module):
-    """A model and its objective, as one function of all their tensors."""
+    """A model and its objective as one function of all their tensors."""
 
     def __init__(self, model: VAE, objective: Objective) -> None:
         super().__init__()
         self.model, self.objective = model, objective
 
-    def forward(self, draws: StepInputs, schedule: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
-        """→ the loss that is minimized, and the row that is reported."""
-        terms = self.objective(self.model, *draws, schedule)
+    @classmethod
+    def of(cls, parts: Experiment) -> "Loss":
+        return cls(parts.model, parts.objective)
+
+    def forward(self, inputs: StepInputs, schedule: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+        """The loss that is minimized, and the step metrics."""
+        terms = self.objective(self.model, *inputs, schedule)
         return terms.loss.mean(), step_metrics(terms, self.objective.terms)
 
 
@@ -70,36 +72,33 @@ class SingleRun:
     """The steps of one run."""
 
     def __init__(self, state: State) -> None:
-        self.states = [state]
-        self.whole = Loss(state.experiment.model, state.experiment.objective)
-        tensors = (*self.whole.named_parameters(), *self.whole.named_buffers())
+        self.state, self.states = state, [state]
+        self.module = Loss.of(state.experiment)
+        tensors = (*self.module.named_parameters(), *self.module.named_buffers())
         self.names = [name for name, _ in tensors]
-        self.leaves: list[Tensor] = list(self.whole.parameters())
-        self.buffers = list(self.whole.buffers())
+        self.leaves: list[Tensor] = list(self.module.parameters())
+        self.buffers = list(self.module.buffers())
         self.optimizers = [state.experiment.optimizer]
-        self.gradient: Gradient | None = None
 
     def loss(
         self,
         leaves: Sequence[Tensor],
         buffers: Sequence[Tensor],
-        draws: StepInputs,
+        inputs: StepInputs,
         schedule: Mapping[str, Any],
     ) -> tuple[Tensor, Tensor]:
         tensors = dict(zip(self.names, (*leaves, *buffers), strict=True))
-        return functional_call(self.whole, tensors, (draws, schedule))
+        return functional_call(self.module, tensors, (inputs, schedule))
 
-    def dials(self) -> StepSchedule:
-        return self.states[0].experiment.dials(self.states[0].step)
+    def schedule(self) -> StepSchedule:
+        return self.state.experiment.step_schedule(self.state.step)
 
     def gather(self, indices: Tensor) -> Tensor:
-        return self.states[0].experiment.data.train.images.index_select(0, indices)
+        return self.state.experiment.data.train.images.index_select(0, indices)
 
-    def update(self, batch: Batch, dials: StepSchedule) -> Tensor:
+    def update(self, batch: Batch, schedule: StepSchedule, gradient: Gradient | None = None) -> Tensor:
         assert isinstance(batch, Tensor)
-        if (gradient := self.gradient) is None:
-            return update(self.states[0], batch, dials)
-        return update(self.states[0], batch, dials, lambda parts, *given: gradient(*given))
+        return update(self.state, batch, schedule, gradient)
 
     def set_learning_rate(self, rates: float | Tensor) -> None:
-        set_learning_rate(self.states[0].experiment.optimizer, rates)
+        set_learning_rate(self.state.experiment.optimizer, rates)

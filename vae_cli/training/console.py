@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from vae_cli.engine.state import Experiment
+from vae_cli.engine.experiment import Experiment
 from vae_cli.reporting import notices
 from vae_cli.reporting.table import aligned
 from vae_cli.runs.folder import RunFolder

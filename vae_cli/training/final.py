@@ -4,7 +4,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from vae_cli.engine.state import Experiment
+from vae_cli.engine.experiment import Experiment
 from vae_cli.metrics import bound, likelihood
 from vae_cli.reporting import plots, previews
 from vae_cli.runs import checkpoint
@@ -16,7 +16,7 @@ SAMPLE_SIDE = 20  # samples.png is 20 × 20
 
 def test(trainer: Trainer) -> dict[str, Any]:
     """Loads the best checkpoint into the model, and evaluates it on the validation and test images."""
-    parts, data, settings = trainer.parts, trainer.parts.data, trainer.settings
+    parts, data, config = trainer.parts, trainer.parts.data, trainer.config
     best = checkpoint.load(trainer.folder.best)
     parts.model.load_state_dict(best["model"])
     result: dict[str, Any] = {"best_step": best["step"], "validation": None}
@@ -25,11 +25,11 @@ def test(trainer: Trainer) -> dict[str, Any]:
             parts.model, data, data.validation, parts.objective.samples, seed=1
         )
     metrics = bound.bound(parts.model, data, data.test, parts.objective.samples, seed=2)
-    if settings.nll_samples and parts.model.prior() is not None:
+    if config.nll_samples and parts.model.prior() is not None:
         hidden = trainer.logger.bar.disable
-        title = f"nll, {settings.nll_samples} samples"
+        title = f"nll, {config.nll_samples} samples"
         with tqdm(total=len(data.test.images), desc=title, unit="image", disable=hidden, leave=False) as bar:
-            metrics |= likelihood.nll(parts.model, data, data.test, settings.nll_samples, bar.update, seed=3)
+            metrics |= likelihood.nll(parts.model, data, data.test, config.nll_samples, bar.update, seed=3)
     result["test"] = metrics
     nll = metrics.get("nll")
     gap = None if data.entropy is None or nll is None else nll - data.entropy  # type: ignore[operator]

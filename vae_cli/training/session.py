@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from vae_cli.data.dataset import Dataset
-    from vae_cli.engine.state import Experiment, State
+    from vae_cli.engine.experiment import Experiment
+    from vae_cli.engine.state import State
     from vae_cli.engine.trainable import Batch
 
 
@@ -93,6 +94,7 @@ class Session:
 
     def _open(self, contexts: ExitStack) -> None:
         """Builds the parts and loads the checkpoint."""
+        from vae_cli.build import build_runtime
         from vae_cli.engine.trainable import SingleRun
         from vae_cli.training.console import announce
         from vae_cli.training.logger import RunLogger
@@ -103,8 +105,9 @@ class Session:
         parts = self._build() if saved else None  # what fails here leaves an earlier summary as it is
         self.summary = contexts.enter_context(outcome(self.folder, self.log))
         state = self._state(parts or self._build(), saved)
-        runner = state.experiment.runtime(SingleRun(state))
-        announce(self.log, state.experiment, runner.says, self.folder, state.step)
+        self.runtime = build_runtime(self.config)
+        runner = self.runtime(SingleRun(state))
+        announce(self.log, state.experiment, runner.description, self.folder, state.step)
         logger = RunLogger(self.folder, self.log, state.step, state.experiment.total_steps, self.console)
         contexts.callback(logger.close)
         contexts.callback(lambda: logger.end(self.summary["status"] == "finished"))
@@ -136,7 +139,7 @@ class Session:
         they end there."""
         trainer = self.trainer
         several = trainer.runner.steps > 1
-        interval = (trainer.settings.log_every, trainer.until_logged()) if several else ()
+        interval = (trainer.config.log_every, trainer.until_logged()) if several else ()
         return trainer.state.step % trainer.steps_per_epoch, *interval
 
     def batches(self) -> "Iterator[Batch]":

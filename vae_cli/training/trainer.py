@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from vae_cli.data.batches import epoch_order
-from vae_cli.engine.runtimes import Runner
-from vae_cli.engine.state import State, gradient_norm, means
+from vae_cli.engine.runners import Runner
+from vae_cli.engine.state import State
+from vae_cli.engine.step import gradient_norm, means
 from vae_cli.engine.trainable import Batch
 from vae_cli.errors import Diverged
 from vae_cli.metrics import bound, gradients
@@ -27,7 +28,7 @@ class Trainer:
 
     def __init__(self, state: State, runner: Runner, logger: RunLogger, folder: RunFolder) -> None:
         self.state, self.runner, self.logger, self.folder = state, runner, logger, folder
-        self.parts, self.settings = state.experiment, state.experiment.settings
+        self.parts, self.config = state.experiment, state.experiment.config
         self.steps_per_epoch = self.parts.steps_per_epoch
         self.total_steps = self.parts.total_steps
         self.interval_start = self.checkpointed = self.batch_given = time.perf_counter()
@@ -37,21 +38,21 @@ class Trainer:
         return self.state.step / self.steps_per_epoch
 
     def stopped_early(self) -> bool:
-        return self.settings.patience is not None and self.state.stale >= self.settings.patience
+        return self.config.patience is not None and self.state.stale >= self.config.patience
 
     def until_logged(self) -> int:
         """Steps to the next log line, where the host reads what the device has computed."""
-        return self.settings.log_every - self.state.step % self.settings.log_every
+        return self.config.log_every - self.state.step % self.config.log_every
 
     def batches(self) -> Iterator[Batch]:
         """The batches from the state's step to the last step or to early stopping, as the runner takes them. `after`
         is called between two of them."""
         self.interval_start = time.perf_counter()
-        n, seed, batch_size = len(self.parts.data.train.images), self.settings.seed, self.settings.batch_size
+        n, seed, batch_size = len(self.parts.data.train.images), self.config.seed, self.config.batch_size
         while self.state.step < self.total_steps and not self.stopped_early():
             epoch, position = divmod(self.state.step, self.steps_per_epoch)
             order = epoch_order(n, seed, epoch, self.parts.device)[position * batch_size :]
-            for batch in self.runner.feed(order, self.until_logged):
+            for batch in self.runner.batches(order, self.until_logged):
                 self.batch_given = time.perf_counter()
                 yield batch
 
@@ -64,27 +65,27 @@ class Trainer:
         """
         if seconds is not None:
             self.interval_start += time.perf_counter() - self.batch_given - seconds
-        self.state.rows.append(step_metrics)
-        step, settings = self.state.step, self.settings
+        self.state.step_metrics.append(step_metrics)
+        step, config = self.state.step, self.config
         at_epoch_end = step % self.steps_per_epoch == 0
         epochs = step // self.steps_per_epoch
-        if step % settings.log_every == 0 or at_epoch_end:
+        if step % config.log_every == 0 or at_epoch_end:
             self.log_interval()
         if at_epoch_end:
             self.log_epoch()
-            if epochs % settings.validate_every == 0 or step == self.total_steps:
+            if epochs % config.validate_every == 0 or step == self.total_steps:
                 self.validate()
-        by_epoch = at_epoch_end and epochs % (settings.checkpoint_epochs or step + 1) == 0
-        if by_epoch or time.perf_counter() - self.checkpointed > 60 * settings.checkpoint_minutes:
+        by_epoch = at_epoch_end and epochs % (config.checkpoint.epochs or step + 1) == 0
+        if by_epoch or time.perf_counter() - self.checkpointed > 60 * config.checkpoint.minutes:
             self.save("last")
 
     def log_interval(self) -> None:
         """Logs the means over the steps since the last line, weighted by examples. Waits for the device."""
         state = self.state
-        rows = torch.cat(state.rows).double().cpu()
-        state.rows = []
+        rows = torch.cat(state.step_metrics).double().cpu()
+        state.step_metrics = []
         self._raise_if_diverged(rows)
-        n, batch_size = len(self.parts.data.train.images), self.settings.batch_size
+        n, batch_size = len(self.parts.data.train.images), self.config.batch_size
         examples = torch.full((len(rows), 1), float(batch_size), dtype=rows.dtype)
         if state.step % self.steps_per_epoch == 0:  # the last batch of an epoch may be smaller
             examples[-1] = n - (self.steps_per_epoch - 1) * batch_size
@@ -93,7 +94,7 @@ class Trainer:
         now = time.perf_counter()
         state.seconds += now - self.interval_start
         state.examples += int(sums[-1])
-        schedule = self.parts.dials(state.step - 1)
+        schedule = self.parts.step_schedule(state.step - 1)
         metrics = means(self.parts.step_metrics, sums) | {
             "gradient_norm": gradient_norm(state).item(),
             "learning_rate": schedule.learning_rate,
@@ -119,7 +120,7 @@ class Trainer:
         state, whole = self.state, means(self.parts.step_metrics, self.state.epoch_sums)
         state.epoch_sums = [0.0] * len(state.epoch_sums)
         self.logger.log("train", state.step, self.epoch, {f"epoch_{k}": v for k, v in whole.items()})
-        self.logger.line(f"epoch {round(self.epoch)}/{self.settings.epochs}", "train", whole)
+        self.logger.line(f"epoch {round(self.epoch)}/{self.config.epochs}", "train", whole)
 
     def validate(self) -> None:
         """Logs the validation bound and pictures, and keeps the best state. This is not training time."""
@@ -133,10 +134,10 @@ class Trainer:
                 raise Diverged(
                     f"validation {objective.monitor} is {value} at step {state.step}, epoch {round(self.epoch)}"
                 )
-            if self.settings.gradient_draws:
+            if self.config.gradient_draws:
                 metrics |= self._gradient_variance()
             self.logger.log("validation", state.step, self.epoch, metrics)
-            self.logger.line(f"epoch {round(self.epoch)}/{self.settings.epochs}", "validation", metrics)
+            self.logger.line(f"epoch {round(self.epoch)}/{self.config.epochs}", "validation", metrics)
             score = value if direction(objective.monitor) == "max" else -value
             state.best, state.stale = (score, 0) if score > state.best else (state.best, state.stale + 1)
             if state.stale == 0:
@@ -152,13 +153,13 @@ class Trainer:
 
     def _gradient_variance(self) -> bound.Metrics:
         """Of one batch of validation images with this step's schedule, as the estimator trains."""
-        parts, settings = self.parts, self.settings
+        parts, config = self.parts, self.config
         like = next(parts.model.parameters())
-        images = parts.data.validation.images[: settings.batch_size]
+        images = parts.data.validation.images[: config.batch_size]
         x = parts.data.pixels(images.to(like.device), like.dtype)
         step = self.state.step - 1
         schedule = parts.objective.schedule(step)
-        return gradients.gradient_variance(parts.model, parts.objective, x, settings.gradient_draws, schedule)
+        return gradients.gradient_variance(parts.model, parts.objective, x, config.gradient_draws, schedule)
 
     def save(self, name: str) -> None:
         """Writes checkpoints/<name>.pt; a state with a NaN or infinite parameter never replaces a good one."""

@@ -10,7 +10,7 @@ from vae_cli.sweeps.packed.member import Member
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from vae_cli.engine.runtimes import Runner
+    from vae_cli.engine.runners import Runner
 
 
 class Lockstep:
@@ -48,7 +48,7 @@ class Lockstep:
         if len(sessions) == 1:
             return [sessions[0].step(batches[0])]
         states = [session.state for session in sessions]
-        self._runner = self._runner or states[0].experiment.runtime(PackedRuns(states))
+        self._runner = self._runner or sessions[0].runtime(PackedRuns(states))
         return self._runner(batches).unbind(1)
 
 

@@ -70,10 +70,10 @@ def _start(
 
 def _members_that_fit(member: Member) -> tuple[int, str]:
     """How many members like this one fit into the free memory, and why."""
-    from vae_cli.engine.packed import room
+    from vae_cli.engine.memory import members_that_fit
 
     assert member.session is not None
-    count, each, free = room(member.session.state)
+    count, each, free = members_that_fit(member.session.state)
     return count, f"memory: about {each / 1e9:.2g} GB each, {free / 1e9:.2g} GB are free"
 
 

@@ -1,0 +1,60 @@
+"""All parts of a run, built."""
+
+import math
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from vae_cli.config.schema.run import RunConfig
+from vae_cli.data.corruption import Corruption
+from vae_cli.data.dataset import Dataset
+from vae_cli.engine.learning_rate import Decay, learning_rate_factor
+from vae_cli.models.vae import VAE
+from vae_cli.objectives.contract import Objective
+
+
+class StepSchedule(NamedTuple):
+    """The scheduled values of one step: numbers, or tensors where a program must not contain their values. For packed
+    runs, one of each run."""
+
+    learning_rate: Any
+    objective: dict[str, Any]  # `Objective.schedule`
+
+
+class Experiment(NamedTuple):
+    """The parts of one run."""
+
+    config: RunConfig
+    data: Dataset
+    model: VAE
+    objective: Objective
+    optimizer: torch.optim.Optimizer
+    decay: Decay
+    corruption: Corruption
+
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """All that the optimizer updates: the parameters of the model, the objective and the estimator."""
+        return [*self.model.parameters(), *self.objective.parameters()]
+
+    @property
+    def step_metrics(self) -> tuple[str, ...]:
+        """The names of the metrics of a step, in order."""
+        return ("loss", *self.objective.terms)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return math.ceil(len(self.data.train.images) / self.config.batch_size)
+
+    @property
+    def total_steps(self) -> int:
+        return self.config.epochs * self.steps_per_epoch
+
+    def step_schedule(self, step: int) -> StepSchedule:
+        factor = learning_rate_factor(self.decay, step, self.total_steps)
+        return StepSchedule(self.config.optimizer.lr * factor, self.objective.schedule(step))

@@ -1,0 +1,57 @@
+"""One optimizer for the parameters of many runs."""
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from vae_cli.engine.state import State
+
+MergedGroup = tuple[dict[str, Any], int]  # a parameter group, and the run whose learning rate it has
+
+
+def joint_optimizers(states: Sequence[State]) -> tuple[list[Optimizer], list[MergedGroup]]:
+    """One optimizer of each class, which updates the parameters of all runs and keeps its state in the runs' own
+    optimizers: the cost of `step` besides its kernels is paid once. Runs with equal settings and learning rates share
+    one parameter group."""
+    optimizers: list[Optimizer] = []
+    merged: list[MergedGroup] = []
+    for kind in dict.fromkeys(type(state.experiment.optimizer) for state in states):
+        runs = [run for run, state in enumerate(states) if type(state.experiment.optimizer) is kind]
+        groups: dict[str, MergedGroup] = {}
+        for run in runs:
+            for group in states[run].experiment.optimizer.param_groups:
+                first = groups.setdefault(_settings(states[run], group), ({**group, "params": []}, run))
+                first[0]["params"].extend(group["params"])
+        optimizers.append(_joint([states[run].experiment.optimizer for run in runs], list(groups.values())))
+        merged += groups.values()
+    return optimizers, merged
+
+
+def _settings(state: State, group: dict[str, Any]) -> str:
+    """Everything that runs must have in common to share a parameter group."""
+    parts = state.experiment
+    settings = {key: value for key, value in group.items() if key not in ("params", "lr")}
+    return repr((settings, parts.config.optimizer.lr, parts.decay, parts.total_steps, state.step))
+
+
+def _joint(owners: Sequence[Optimizer], groups: Sequence[MergedGroup]) -> Optimizer:
+    joint = copy.copy(owners[0])
+    joint.param_groups = [group for group, _ in groups]
+    owner = {p: each for each in owners for group in each.param_groups for p in group["params"]}
+    joint.state = _States(owner)  # type: ignore[assignment]  # torch declares a defaultdict and needs a dict
+    return joint
+
+
+class _States(dict[Tensor, dict[str, Any]]):
+    """Looks up each parameter's state in the optimizer that owns the parameter, and creates it there."""
+
+    def __init__(self, owner: dict[Tensor, torch.optim.Optimizer]) -> None:
+        super().__init__()
+        self.owner = owner
+
+    def __missing__(self, parameter: Tensor) -> dict[str, Any]:
+        return self.owner[parameter].state[parameter]
