@@ -1,4 +1,4 @@
-"""Constructs the parts of a run from its checked configuration. No other module constructs parts."""
+"""Constructs the parts of a run from its checked configuration. Only this module constructs parts."""
 
 import importlib
 import inspect
@@ -22,7 +22,8 @@ from vae_cli.objectives.contract import Objective
 
 
 def build(config: RunConfig, loaded: dict[str, Dataset] | None = None) -> Experiment:
-    """Constructs every part of a run on its device, seeded by `seed`. `loaded` keeps data sets for the next call.
+    """Constructs every part of a run on its device, from the seed of the configuration. `loaded` keeps data sets for
+    later calls.
 
     Raises UserError for what only the machine, the data or a user's own part can show.
     """
@@ -49,6 +50,7 @@ def build(config: RunConfig, loaded: dict[str, Dataset] | None = None) -> Experi
 
 
 def build_runtime(config: RunConfig) -> Runtime:
+    """What chooses the runner for a trainable."""
     return make(config.runtime)
 
 
@@ -64,16 +66,17 @@ def build_model(config: RunConfig, shape: tuple[int, int, int]) -> VAE:
 
 
 def build_objective(config: RunConfig) -> Objective:
-    """The objective with its estimator, on the CPU. Checks what a user's own class may lack."""
+    """The objective with its estimator, on the CPU. Raises UserError for a user's own class that training cannot use."""
     objective = make(config.objective, estimator=make(config.estimator))
     if not isinstance(objective, Objective):
         raise UserError(
-            f"objective._target_={config.objective.target} is no vae_cli.objectives.contract.Objective"
+            f"objective._target_={config.objective.target} is not a vae_cli.objectives.contract.Objective"
         )
     if metric(objective.monitor).direction is None:
         raise UserError(
-            f"objective={config.objective.name} monitors {objective.monitor!r}, and it is not known whether a higher or "
-            f"a lower one is better: vae_cli.metrics.registry.register says it{did_you_mean(objective.monitor, METRICS)}"
+            f"objective={config.objective.name} monitors {objective.monitor!r}, but no metric of this name has a "
+            "direction (whether higher or lower is better); register it with vae_cli.metrics.registry.register"
+            f"{did_you_mean(objective.monitor, METRICS)}"
         )
     return objective
 
@@ -89,6 +92,7 @@ def load_data(config: DataConfig) -> Dataset:
 
 
 def _data_on(device: torch.device, config: DataConfig, loaded: dict[str, Dataset]) -> Dataset:
+    """The data set on the device; `loaded` keeps it for later calls."""
     key = f"{config} on {device}"
     if key not in loaded:
         loaded[key] = load_data(config).to(device, config.placement)
@@ -96,7 +100,7 @@ def _data_on(device: torch.device, config: DataConfig, loaded: dict[str, Dataset
 
 
 def _set_precision(precision: str, device: torch.device) -> None:
-    """Sets what torch keeps for the whole process."""
+    """Sets the precision and memory options that torch and libc keep for the whole process."""
     if device.type == "cpu":
         keep_memory()
     torch.set_default_dtype(torch.float64 if precision == "float64" else torch.float32)
@@ -106,7 +110,7 @@ def _set_precision(precision: str, device: torch.device) -> None:
 
 
 def make(part: Part, **others: Any) -> Any:
-    """Calls the part's `_target_` with its own keys, and with `others`, which only this module knows."""
+    """Calls the `_target_` of a part with the part's own keys, and with `others`, which only this module knows."""
     keys = part.arguments()
     target = _target(part)
     known = inspect.signature(target).parameters
@@ -121,19 +125,18 @@ def make(part: Part, **others: Any) -> Any:
 
 
 def _target(part: Part) -> Any:
-    """The class that `_target_` names. It must be defined in the module of that name, not merely imported there."""
+    """The class or function that `_target_` names. Its module must define it, not merely import it."""
     module_name, _, name = part.target.rpartition(".")
     try:
         target = getattr(importlib.import_module(module_name), name)
     except Exception as error:  # an import may raise anything
-        own = (
-            ""
-            if module_name.split(".")[0] in ("vae_cli", "torch")
-            else "; PYTHONPATH says where your own modules are"
-        )
-        raise UserError(f"{part.group}._target_={part.target} cannot be imported: {error}{own}") from error
+        ours = module_name.split(".")[0] in ("vae_cli", "torch")
+        hint = "" if ours else "; PYTHONPATH must name the folder of your own modules"
+        raise UserError(f"{part.group}._target_={part.target} cannot be imported: {error}{hint}") from error
     home = getattr(target, "__module__", "")
     is_torchs = module_name == "torch.optim" and home.startswith("torch.optim.")
     if not callable(target) or not (home == module_name or is_torchs):
-        raise UserError(f"{part.group}._target_={part.target} is no part: {module_name} does not define it")
+        raise UserError(
+            f"{part.group}._target_={part.target} is not a part: {module_name} does not define it"
+        )
     return target

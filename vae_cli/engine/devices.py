@@ -1,4 +1,4 @@
-"""Which device computes, how numbers get there, and how a CPU's memory is kept."""
+"""The choice of the device, copies of numbers to it, and the memory of a CPU."""
 
 import ctypes
 from typing import Any
@@ -35,8 +35,8 @@ def to_device(numbers: Any, like: Tensor) -> Tensor:
 
 
 def keep_memory() -> None:
-    """Lets glibc keep the memory that a step frees for the next step. By default it returns large blocks to the system,
-    which clears their pages again: thousands of pages in a step of convolutions. Other allocators do not change."""
+    """Makes glibc keep the memory that a step frees for the next step. By default it returns large blocks to the system,
+    which then clears thousands of pages in each step of convolutions. Has no effect on other allocators."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(M_MMAP_MAX, 0)

@@ -1,4 +1,4 @@
-"""All parts of a run, built."""
+"""The constructed parts of a run."""
 
 import math
 from typing import Any, NamedTuple
@@ -15,15 +15,15 @@ from vae_cli.objectives.contract import Objective
 
 
 class StepSchedule(NamedTuple):
-    """The scheduled values of one step: numbers, or tensors where a program must not contain their values. For packed
-    runs, one of each run."""
+    """The scheduled values of one step: numbers, or tensors where a traced or captured step must not contain their
+    values. Packed runs have one value for each run."""
 
     learning_rate: Any
     objective: dict[str, Any]  # `Objective.schedule`
 
 
 class Experiment(NamedTuple):
-    """The parts of one run."""
+    """The parts of a run, as `vae_cli.build` constructs them."""
 
     config: RunConfig
     data: Dataset
@@ -35,7 +35,7 @@ class Experiment(NamedTuple):
 
     @property
     def parameters(self) -> list[nn.Parameter]:
-        """All that the optimizer updates: the parameters of the model, the objective and the estimator."""
+        """What the optimizer updates: the parameters of the model, and of the objective with its estimator."""
         return [*self.model.parameters(), *self.objective.parameters()]
 
     @property

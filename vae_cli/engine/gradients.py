@@ -1,4 +1,4 @@
-"""The gradient of a loss without Python between its operations: traced or compiled."""
+"""The gradient of a loss with little or no Python between its operations: traced or compiled."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,17 +13,17 @@ from vae_cli.engine.trainable import Trainable
 
 
 class TracedGradient:
-    """The loss and its gradient, traced once into a flat list of tensor operations that are then called in turn: the same
-    kernels in the same order, hence the same bits, without modules, vmap and autograd between them."""
+    """The loss and its gradient, traced once into a flat list of tensor operations, which each step then executes. They are
+    the same kernels in the same order as the eager ones, hence the same bits, without modules, vmap and autograd."""
 
     def __init__(self, trainable: Trainable) -> None:
         self.trainable = trainable
         self.program: Callable[..., Sequence[Tensor | None]] | None = None
 
-    def __call__(self, inputs: StepInputs, schedule: StepSchedule) -> Tensor:
+    def __call__(self, step_inputs: StepInputs, step_schedule: StepSchedule) -> Tensor:
         trainable = self.trainable
-        scheduled = _as_tensors(trainable, schedule)
-        arguments = (*trainable.leaves, *trainable.buffers, *inputs, *scheduled.values())
+        scheduled = _as_tensors(trainable, step_schedule)
+        arguments = (*trainable.leaves, *trainable.buffers, *step_inputs, *scheduled.values())
         if self.program is None:
             self.program = _trace(trainable, arguments, list(scheduled))
         with torch.no_grad():
@@ -34,12 +34,12 @@ class TracedGradient:
         return metrics
 
 
-def _as_tensors(trainable: Trainable, schedule: StepSchedule) -> dict[str, Tensor]:
+def _as_tensors(trainable: Trainable, step_schedule: StepSchedule) -> dict[str, Tensor]:
     """The objective's scheduled values as tensors, because a program must not contain the values of one step."""
     like = trainable.leaves[0]
     return {
         name: value if isinstance(value, Tensor) else to_device(value, like)
-        for name, value in schedule.objective.items()
+        for name, value in step_schedule.objective.items()
     }
 
 
@@ -87,10 +87,10 @@ class CompiledGradient:
         changed = [buffer.clone() for buffer in buffers]
         return *self.trainable.loss(leaves, changed, *others), changed
 
-    def __call__(self, inputs: StepInputs, schedule: StepSchedule) -> Tensor:
+    def __call__(self, step_inputs: StepInputs, step_schedule: StepSchedule) -> Tensor:
         trainable = self.trainable
-        scheduled = _as_tensors(trainable, schedule)
-        loss, metrics, changed = self.loss(trainable.leaves, trainable.buffers, inputs, scheduled)
+        scheduled = _as_tensors(trainable, step_schedule)
+        loss, metrics, changed = self.loss(trainable.leaves, trainable.buffers, step_inputs, scheduled)
         for leaf in trainable.leaves:
             leaf.grad = None
         loss.backward()

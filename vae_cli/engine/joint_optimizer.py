@@ -14,9 +14,9 @@ MergedGroup = tuple[dict[str, Any], int]  # a parameter group, and the run whose
 
 
 def joint_optimizers(states: Sequence[State]) -> tuple[list[Optimizer], list[MergedGroup]]:
-    """One optimizer of each class, which updates the parameters of all runs and keeps its state in the runs' own
-    optimizers: the cost of `step` besides its kernels is paid once. Runs with equal settings and learning rates share
-    one parameter group."""
+    """One optimizer for each class of optimizers. It updates the parameters of all runs of that class and keeps its state
+    in their own optimizers, so that the overhead of `step` is paid once. Runs with equal settings and learning rates
+    share one parameter group."""
     optimizers: list[Optimizer] = []
     merged: list[MergedGroup] = []
     for kind in dict.fromkeys(type(state.experiment.optimizer) for state in states):
@@ -33,9 +33,11 @@ def joint_optimizers(states: Sequence[State]) -> tuple[list[Optimizer], list[Mer
 
 def _settings(state: State, group: dict[str, Any]) -> str:
     """Everything that runs must have in common to share a parameter group."""
-    parts = state.experiment
+    experiment = state.experiment
     settings = {key: value for key, value in group.items() if key not in ("params", "lr")}
-    return repr((settings, parts.config.optimizer.lr, parts.decay, parts.total_steps, state.step))
+    return repr(
+        (settings, experiment.config.optimizer.lr, experiment.decay, experiment.total_steps, state.step)
+    )
 
 
 def _joint(owners: Sequence[Optimizer], groups: Sequence[MergedGroup]) -> Optimizer:

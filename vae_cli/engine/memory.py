@@ -24,8 +24,8 @@ class Fit(NamedTuple):
 def members_that_fit(state: State) -> Fit:
     """How many runs like this one fit into the memory that is free now.
 
-    Each needs its parameters five times (values, gradients, two of the optimizer, and a copy while a pack is formed
-    again) and twice what a forward pass keeps for the backward pass, which is measured.
+    A run needs five times its parameters (values, gradients, two moments of the optimizer, and a copy while a pack is
+    formed again) and twice what a forward pass keeps for the backward pass, which is measured.
     """
     each = 5 * sum(p.nbytes for p in state.experiment.parameters) + 2 * _kept_for_backward(state)
     free = _free(state.experiment.device)
@@ -33,20 +33,20 @@ def members_that_fit(state: State) -> Fit:
 
 
 def _kept_for_backward(state: State) -> int:
-    """Bytes, of one batch."""
-    parts = state.experiment
-    loss = Loss(parts.model, copy.deepcopy(parts.objective))  # so that its buffers do not change
-    like, kept = next(parts.model.parameters()), 0
+    """The bytes that the forward pass of one batch keeps for the backward pass."""
+    experiment = state.experiment
+    loss = Loss(experiment.model, copy.deepcopy(experiment.objective))  # so that its buffers do not change
+    like, kept = next(experiment.model.parameters()), 0
 
     def count(tensor: Tensor) -> Tensor:
         nonlocal kept
         kept += tensor.nbytes
         return tensor
 
-    x = like.new_zeros(parts.config.batch_size, parts.data.train.images.shape[1])
-    noise = like.new_zeros(parts.objective.samples, len(x), parts.model.latent.decoder_inputs)
+    x = like.new_zeros(experiment.config.batch_size, experiment.data.train.images.shape[1])
+    noise = like.new_zeros(experiment.objective.samples, len(x), experiment.model.latent.decoder_inputs)
     with saved_tensors_hooks(count, lambda tensor: tensor):
-        loss(StepInputs(x, x, noise), {name: like.new_ones(()) for name in parts.objective.schedule(0)})
+        loss(StepInputs(x, x, noise), {name: like.new_ones(()) for name in experiment.objective.schedule(0)})
     return kept
 
 

@@ -58,10 +58,10 @@ class PackedRuns:
         self,
         leaves: Sequence[Tensor],
         buffers: Sequence[Tensor],
-        inputs: StepInputs,
+        step_inputs: StepInputs,
         schedule: Mapping[str, Any],
     ) -> tuple[Tensor, Tensor]:
-        """The sum over the runs, and the step metrics [M, 1 + terms]; inputs and schedule have the axis M, too."""
+        """The sum of the losses, and the step metrics [M, 1 + terms]; step_inputs and schedule have the axis M, too."""
         runs = len(self.states)
         stacked, rest = leaves[: len(self.stacked)], leaves[len(self.stacked) :]
         padded = [
@@ -69,7 +69,7 @@ class PackedRuns:
             for i, name in enumerate(self.padded_names)
         ]
         tensors = dict(zip(self.names, (*stacked, *padded, *buffers), strict=True))
-        losses, metrics = self.function(tensors, inputs, dict(schedule))
+        losses, metrics = self.function(tensors, step_inputs, dict(schedule))
         return losses.sum(), metrics
 
     def _padded(self, tensors: Sequence[Tensor], shape: Sequence[int]) -> Tensor:
@@ -77,7 +77,7 @@ class PackedRuns:
         each = zip(tensors, self.sizes, strict=True)
         return torch.stack([pad_latent(tensor, size, self.largest, shape) for tensor, size in each])
 
-    def schedule(self) -> StepSchedule:
+    def step_schedule(self) -> StepSchedule:
         each = [state.experiment.step_schedule(state.step) for state in self.states]
         like = self.leaves[0]
         values = {name: to_device([one.objective[name] for one in each], like) for name in each[0].objective}
@@ -87,15 +87,14 @@ class PackedRuns:
         images = [state.experiment.data.train.images for state in self.states]
         return [own.index_select(0, index) for own, index in zip(images, indices, strict=True)]
 
-    def update(self, batch: Batch, schedule: StepSchedule, gradient: Gradient | None = None) -> Tensor:
-        """Of each run on its own stored images [B, D], in the order of `vae_cli.engine.step.update`."""
-        self.set_learning_rate(schedule.learning_rate)
+    def update(self, batch: Batch, step_schedule: StepSchedule, gradient: Gradient | None = None) -> Tensor:
+        """Updates each run on its own stored images [B, D], in the order of `vae_cli.engine.step.update`."""
+        self.set_learning_rate(step_schedule.learning_rate)
         drawn = [draw(state, images) for state, images in zip(self.states, batch, strict=True)]
         inputs, x, noise = zip(*drawn, strict=True)
         padded = self._padded(noise, noise[self.widest].shape)
-        metrics = (gradient or self._eager_gradient)(
-            StepInputs(torch.stack(inputs), torch.stack(x), padded), schedule
-        )
+        step_inputs = StepInputs(torch.stack(inputs), torch.stack(x), padded)
+        metrics = (gradient or self._eager_gradient)(step_inputs, step_schedule)
         self._share_out_gradients()
         for state in self.states:
             clip(state)
@@ -109,15 +108,15 @@ class PackedRuns:
         for group, run in self.merged:
             group["lr"] = rates[run]
 
-    def _eager_gradient(self, inputs: StepInputs, schedule: StepSchedule) -> Tensor:
-        loss, metrics = self.loss(self.leaves, self.buffers, inputs, schedule.objective)
+    def _eager_gradient(self, step_inputs: StepInputs, step_schedule: StepSchedule) -> Tensor:
+        loss, metrics = self.loss(self.leaves, self.buffers, step_inputs, step_schedule.objective)
         for leaf in self.leaves:
             leaf.grad = None
         loss.backward()
         return metrics
 
     def _share_out_gradients(self) -> None:
-        """Gives each run its part of the gradients of the stacked parameters."""
+        """Sets each run's gradients to its part of the gradients of the stacked parameters."""
         for leaf, views in zip(self.stacked, self.views, strict=True):
             gradients = [None] * len(views) if leaf.grad is None else leaf.grad.unbind(0)
             for view, gradient in zip(views, gradients, strict=True):

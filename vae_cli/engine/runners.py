@@ -1,34 +1,33 @@
-"""What computes the steps of a trainable, one or several at a time."""
+"""What makes the steps of a trainable, one or several at a time."""
 
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from torch import Tensor
 
-from vae_cli.data.batches import batches
+from vae_cli.data.batches import Batches
 from vae_cli.engine.step import Gradient
 from vae_cli.engine.trainable import Batch, Trainable, whole_batch_size
 
 
 class Runner(Protocol):
-    """Computes the steps of a trainable."""
+    """Makes the steps of a trainable."""
 
-    steps: int  # at a time, at most
+    steps: int  # how many at a time, at most
     description: str  # for the console
 
     def batches(self, order: Tensor, until_logged: Callable[[], int]) -> Iterator[Tensor]:
-        """Batches of the images in this order, as __call__ takes them. None contains a log line but at its end:
-        `until_logged` returns the steps to the next one."""
+        """Batches of the training images in this order, as __call__ takes them. Each ends at the latest at the next log
+        line: `until_logged` returns the number of steps to it."""
 
     def __call__(self, batch: Batch) -> Tensor:
-        """Makes their steps; returns the step metrics [steps, M, 1 + terms]."""
+        """Makes the steps of a batch; returns the step metrics [steps, M, 1 + terms]."""
 
 
 class StepByStep:
-    """One step at a time, on batches of images, which may come from host memory.
+    """Makes one step at a time. Its batches are images, which may come from host memory.
 
-    The last batch of an epoch, if it is smaller, takes the eager gradient: nothing is traced or compiled for one step in
-    an epoch.
+    A smaller last batch takes the eager gradient, because it is not worth a trace or a compilation of its own.
     """
 
     steps = 1
@@ -37,14 +36,14 @@ class StepByStep:
         self.trainable, self.description, self.gradient = trainable, description, gradient
         self.batch_size = whole_batch_size(trainable)
 
-    def batches(self, order: Tensor, until_logged: Callable[[], int]) -> Iterator[Tensor]:
-        parts = self.trainable.states[0].experiment
-        return batches(parts.data.train.images, order, self.batch_size, parts.device)
+    def batches(self, order: Tensor, until_logged: Callable[[], int]) -> Batches:
+        experiment = self.trainable.states[0].experiment
+        return Batches(experiment.data.train.images, order, self.batch_size, experiment.device)
 
     def __call__(self, batch: Batch) -> Tensor:
         size = len(batch if isinstance(batch, Tensor) else batch[0])
         gradient = self.gradient if size == self.batch_size else None
-        metrics = self.trainable.update(batch, self.trainable.schedule(), gradient)
+        metrics = self.trainable.update(batch, self.trainable.step_schedule(), gradient)
         for state in self.trainable.states:
             state.step += 1
         return metrics[None]

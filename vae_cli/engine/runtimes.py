@@ -1,35 +1,36 @@
-"""The options of `runtime=`: each chooses the runner that computes the steps of a trainable. No option changes a result."""
+"""The options of `runtime=`. Each chooses the runner that makes the steps of a trainable; none changes a result."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
-from vae_cli.engine.cuda_graph import CudaGraphRunner, capture
+from vae_cli.engine.capture import capture
+from vae_cli.engine.cuda_graph import CudaGraphRunner
 from vae_cli.engine.gradients import CompiledGradient, TracedGradient
 from vae_cli.engine.runners import Runner, StepByStep
 from vae_cli.engine.trainable import Trainable
 from vae_cli.errors import UserError
 
-STEPS_WORTH_TRACING = 5000  # of all members; tracing costs about 1 s and saves about 0.2 ms per step
+STEPS_WORTH_TRACING = 5000  # of all runs together; tracing costs about 1 s and saves about 0.2 ms per step
 
 Runtime = Callable[[Trainable], Runner]
 
 
 class Eager(NamedTuple):
-    """The specification."""
+    """The specification, step by step."""
 
     def __call__(self, trainable: Trainable) -> Runner:
         return StepByStep(trainable, "eager")
 
 
 class Compile(NamedTuple):
-    """`torch.compile`, which is worth its minute of compilation in long runs only."""
+    """`torch.compile`. Compilation takes up to a minute, which only long runs save again."""
 
     def __call__(self, trainable: Trainable) -> Runner:
         return StepByStep(trainable, "loss and gradient compiled", CompiledGradient(trainable))
 
 
 class Graph(NamedTuple):
-    """A CUDA graph of several steps, or on a CPU a traced gradient."""
+    """CUDA graphs of `steps` steps; on a CPU, a traced gradient. `compile` takes a compiled gradient instead."""
 
     steps: int
     compile: bool
@@ -45,7 +46,7 @@ class Graph(NamedTuple):
 
 
 class Auto(NamedTuple):
-    """CUDA graphs where they are possible; on a CPU a traced gradient where there are enough steps to pay for it."""
+    """CUDA graphs where they are possible; on a CPU, a traced gradient where there are enough steps to pay for it."""
 
     steps: int
 

@@ -1,4 +1,4 @@
-"""What changes while training."""
+"""What changes while a run trains."""
 
 import math
 from dataclasses import dataclass, field
@@ -9,50 +9,52 @@ from torch import Generator, Tensor
 
 from vae_cli.engine.experiment import Experiment
 
-PLAIN = ("step", "seconds", "examples", "best", "stale", "epoch_sums")  # attributes that are no tensors
+PLAIN = ("step", "seconds", "examples", "best", "stale", "epoch_sums")  # the attributes that are not tensors
 
 
 @dataclass
 class State:
-    """Everything that changes while training; a checkpoint holds all of it."""
+    """Everything that changes while a run trains. A checkpoint holds all of it."""
 
     experiment: Experiment
-    generator: Generator  # of every random number in a step: data, corruption, code
-    step: int = 0
-    seconds: float = 0.0  # of training, without validation
-    examples: int = 0
-    best: float = -math.inf  # of the monitored validation metric; its negative where lower is better
-    stale: int = 0  # validations since the best
-    # [steps, 1 + terms] each: the metrics of the steps since the last log line, on the device
+    generator: Generator  # draws every random number of a step: binarization, corruption, noise of the code
+    step: int = 0  # steps made
+    seconds: float = 0.0  # time of training, without validation
+    examples: int = 0  # examples used in training
+    best: float = (
+        -math.inf
+    )  # best value of the monitored validation metric; its negative where lower is better
+    stale: int = 0  # validations since the best one
+    # the metrics of the steps since the last log line, on the device; [steps, 1 + terms] each
     step_metrics: list[Tensor] = field(default_factory=list)
-    # of the last step, where gradients are clipped
+    # the norm of the last step's gradient before clipping, where the configuration clips
     gradient_norm: Tensor = field(default_factory=lambda: torch.zeros(()))
-    # over this epoch's examples: the sums of the step metrics, then the number of examples
+    # sums of the step metrics over this epoch's examples, then the number of examples
     epoch_sums: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.epoch_sums = self.epoch_sums or [0.0] * (len(self.experiment.step_metrics) + 1)
 
     def state_dict(self) -> dict[str, Any]:
-        parts = self.experiment
-        none = torch.empty(0, len(parts.step_metrics))
+        experiment = self.experiment
+        none = torch.empty(0, len(experiment.step_metrics))
         return {
-            "model": parts.model.state_dict(),
-            "objective": parts.objective.state_dict(),
-            "optimizer": parts.optimizer.state_dict(),
+            "model": experiment.model.state_dict(),
+            "objective": experiment.objective.state_dict(),
+            "optimizer": experiment.optimizer.state_dict(),
             "generator": self.generator.get_state(),
             "rows": torch.cat(self.step_metrics) if self.step_metrics else none,
             # needed by `vae_cli.load`, which does not load the data
-            "data": {"shape": list(parts.data.shape), "scale": parts.data.scale},
+            "data": {"shape": list(experiment.data.shape), "scale": experiment.data.scale},
             **{name: getattr(self, name) for name in PLAIN},
         }
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
-        parts = self.experiment
-        parts.model.load_state_dict(saved["model"])
-        parts.objective.load_state_dict(saved["objective"])
-        parts.optimizer.load_state_dict(saved["optimizer"])
+        experiment = self.experiment
+        experiment.model.load_state_dict(saved["model"])
+        experiment.objective.load_state_dict(saved["objective"])
+        experiment.optimizer.load_state_dict(saved["optimizer"])
         self.generator.set_state(saved["generator"])
-        self.step_metrics = [saved["rows"].to(parts.device)] if len(saved["rows"]) else []
+        self.step_metrics = [saved["rows"].to(experiment.device)] if len(saved["rows"]) else []
         for name in PLAIN:
             setattr(self, name, saved[name])

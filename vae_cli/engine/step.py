@@ -1,4 +1,4 @@
-"""One training step: a function of (state, images). Everything else in this room computes the same step faster."""
+"""One training step, the specification: a function of (state, images). The rest of this room computes it faster."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -13,60 +13,65 @@ from vae_cli.objectives.contract import Terms
 
 
 class StepInputs(NamedTuple):
-    """Everything random in a step."""
+    """What a step computes with, once everything random is drawn."""
 
     inputs: Tensor  # [B, D], what the encoder sees
     x: Tensor  # [B, D], the target
-    noise: Tensor  # [S, B, V], of the code
+    noise: Tensor  # [S, B, V], the noise of the code
 
 
-Gradient = Callable[
-    [StepInputs, StepSchedule], Tensor
-]  # writes .grad of the parameters, returns the step metrics
+# writes .grad of the parameters, returns the step metrics
+Gradient = Callable[[StepInputs, StepSchedule], Tensor]
 
 
 def draw(state: State, images: Tensor) -> StepInputs:
-    """The inputs of one step on stored `images` [B, D], from the state's generator."""
-    parts = state.experiment
-    like = next(parts.model.parameters())
-    x = parts.data.targets(images, state.generator, like.dtype)
-    inputs = parts.corruption(x, state.generator)
-    noise = parts.model.latent.noise((parts.objective.samples, len(x)), state.generator, like)
+    """Draws the inputs of one step on stored `images` [B, D] with the state's generator."""
+    experiment = state.experiment
+    like = next(experiment.model.parameters())
+    x = experiment.data.targets(images, state.generator, like.dtype)
+    inputs = experiment.corruption(x, state.generator)
+    noise = experiment.model.latent.noise((experiment.objective.samples, len(x)), state.generator, like)
     return StepInputs(inputs, x, noise)
 
 
-def update(state: State, images: Tensor, schedule: StepSchedule, gradient: Gradient | None = None) -> Tensor:
-    """One update on stored `images` [B, D]; returns its metrics [1 + terms].
+def update(
+    state: State, images: Tensor, step_schedule: StepSchedule, gradient: Gradient | None = None
+) -> Tensor:
+    """Updates the parameters once, on stored `images` [B, D]; returns the step metrics [1 + terms].
 
-    It counts nothing, never waits for the device, and never branches on the content of a tensor, so that it can be
-    captured and replayed. `gradient` computes the gradient in another way than `eager_gradient`.
+    It counts no step, never waits for the device, and never branches on the content of a tensor, so that it can be
+    captured and replayed. `gradient` replaces `eager_gradient`.
     """
-    parts = state.experiment
-    set_learning_rate(parts.optimizer, schedule.learning_rate)
-    inputs = draw(state, images)
-    metrics = gradient(inputs, schedule) if gradient else eager_gradient(parts, inputs, schedule)
+    experiment = state.experiment
+    set_learning_rate(experiment.optimizer, step_schedule.learning_rate)
+    step_inputs = draw(state, images)
+    metrics = (
+        gradient(step_inputs, step_schedule)
+        if gradient
+        else eager_gradient(experiment, step_inputs, step_schedule)
+    )
     clip(state)
-    parts.optimizer.step()
+    experiment.optimizer.step()
     return metrics
 
 
 def train_step(state: State, images: Tensor) -> Tensor:
-    """The state's next step; returns its metrics [1 + terms]."""
+    """Makes and counts the state's next step; returns its metrics [1 + terms]."""
     metrics = update(state, images, state.experiment.step_schedule(state.step))
     state.step += 1
     return metrics
 
 
-def eager_gradient(parts: Experiment, inputs: StepInputs, schedule: StepSchedule) -> Tensor:
+def eager_gradient(experiment: Experiment, step_inputs: StepInputs, step_schedule: StepSchedule) -> Tensor:
     """Writes the gradient of the batch's mean loss to the parameters; returns the step metrics."""
-    terms = parts.objective(parts.model, *inputs, schedule.objective)
-    parts.optimizer.zero_grad()
+    terms = experiment.objective(experiment.model, *step_inputs, step_schedule.objective)
+    experiment.optimizer.zero_grad()
     terms.loss.mean().backward()
-    return step_metrics(terms, parts.objective.terms)
+    return step_metrics(terms, experiment.objective.terms)
 
 
 def step_metrics(terms: Terms, names: Sequence[str]) -> Tensor:
-    """The batch's means of the loss and of the terms with these names."""
+    """[1 + terms]: the batch's means of the loss and of the terms with these names."""
     return torch.stack([terms.loss.detach(), *(terms.reported[name] for name in names)]).mean(-1)
 
 
@@ -76,7 +81,7 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float | Tensor) ->
 
 
 def clip(state: State) -> None:
-    """Clips the gradient's norm where the configuration asks for it."""
+    """Clips the norm of the gradient to `gradient_clip_norm`, if there is one."""
     if (most := state.experiment.config.gradient_clip_norm) is not None:
         state.gradient_norm = clip_grad_norm_(state.experiment.parameters, most)
 
@@ -89,8 +94,8 @@ def gradient_norm(state: State) -> Tensor:
 
 
 def means(names: Sequence[str], sums: list[float]) -> dict[str, float]:
-    """From the sums over examples of the step metrics with these names, and the number of examples: their means, and
-    the elbo where rate and distortion are among them."""
+    """The means of the step metrics with these names, and the elbo if rate and distortion are among them. `sums` has their
+    sums over examples, then the number of examples."""
     terms = {name: total / sums[-1] for name, total in zip(names, sums[:-1], strict=True)}
     if {"rate", "distortion"} <= terms.keys():
         terms = {"loss": terms["loss"], "elbo": -(terms["rate"] + terms["distortion"]), **terms}

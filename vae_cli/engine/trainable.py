@@ -1,4 +1,4 @@
-"""The steps of one run (`SingleRun`), or of many at once (`vae_cli.engine.packed.PackedRuns`), under one protocol."""
+"""The protocol of what can be trained in steps: one run (`SingleRun`), or many (`vae_cli.engine.packed.PackedRuns`)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -13,41 +13,41 @@ from vae_cli.engine.step import Gradient, StepInputs, set_learning_rate, step_me
 from vae_cli.models.vae import VAE
 from vae_cli.objectives.contract import Objective
 
-Batch = Tensor | Sequence[Tensor]  # the second for packed runs: one tensor of each run
+Batch = Tensor | Sequence[Tensor]  # for packed runs, a tensor for each run
 
 
 class Trainable(Protocol):
-    """Steps that are made together: of one run, or of M runs. In shapes, one run has no axis M."""
+    """One run, or M runs whose steps are made together. The shapes of one run have no axis M."""
 
     states: list[State]
     leaves: list[Tensor]  # the tensors whose gradients a step needs
-    buffers: list[Tensor]  # what the loss changes in place
+    buffers: list[Tensor]  # the tensors that the loss changes in place
     optimizers: list[Optimizer]  # together they update all parameters
 
     def loss(
         self,
         leaves: Sequence[Tensor],
         buffers: Sequence[Tensor],
-        inputs: StepInputs,
+        step_inputs: StepInputs,
         schedule: Mapping[str, Any],
     ) -> tuple[Tensor, Tensor]:
-        """A function of all its tensors: the scalar to differentiate, and the step metrics [M, 1 + terms]."""
+        """As a function of all tensors: the scalar to differentiate, and the step metrics [M, 1 + terms]."""
 
-    def schedule(self) -> StepSchedule:
-        """Of the next step, [M]."""
+    def step_schedule(self) -> StepSchedule:
+        """The scheduled values of the next step, [M]."""
 
     def gather(self, indices: Tensor) -> Batch:
         """The stored training images with these indices [M, B]."""
 
-    def update(self, batch: Batch, schedule: StepSchedule, gradient: Gradient | None = None) -> Tensor:
+    def update(self, batch: Batch, step_schedule: StepSchedule, gradient: Gradient | None = None) -> Tensor:
         """`vae_cli.engine.step.update` for each run; returns the step metrics [M, 1 + terms]."""
 
     def set_learning_rate(self, rates: Any) -> None:
-        """Of all optimizers, [M]."""
+        """Sets the learning rate of all optimizers; `rates` [M]."""
 
 
 def whole_batch_size(trainable: Trainable) -> int:
-    """The size of all batches but the last one of an epoch, which may be smaller."""
+    """The size of all batches except for the last one of an epoch, which may be smaller."""
     return trainable.states[0].experiment.config.batch_size
 
 
@@ -59,17 +59,17 @@ class Loss(nn.Module):
         self.model, self.objective = model, objective
 
     @classmethod
-    def of(cls, parts: Experiment) -> "Loss":
-        return cls(parts.model, parts.objective)
+    def of(cls, experiment: Experiment) -> "Loss":
+        return cls(experiment.model, experiment.objective)
 
-    def forward(self, inputs: StepInputs, schedule: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
-        """The loss that is minimized, and the step metrics."""
-        terms = self.objective(self.model, *inputs, schedule)
+    def forward(self, step_inputs: StepInputs, schedule: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+        """Returns the loss that is minimized, and the step metrics."""
+        terms = self.objective(self.model, *step_inputs, schedule)
         return terms.loss.mean(), step_metrics(terms, self.objective.terms)
 
 
 class SingleRun:
-    """The steps of one run."""
+    """One run."""
 
     def __init__(self, state: State) -> None:
         self.state, self.states = state, [state]
@@ -84,21 +84,21 @@ class SingleRun:
         self,
         leaves: Sequence[Tensor],
         buffers: Sequence[Tensor],
-        inputs: StepInputs,
+        step_inputs: StepInputs,
         schedule: Mapping[str, Any],
     ) -> tuple[Tensor, Tensor]:
         tensors = dict(zip(self.names, (*leaves, *buffers), strict=True))
-        return functional_call(self.module, tensors, (inputs, schedule))
+        return functional_call(self.module, tensors, (step_inputs, schedule))
 
-    def schedule(self) -> StepSchedule:
+    def step_schedule(self) -> StepSchedule:
         return self.state.experiment.step_schedule(self.state.step)
 
     def gather(self, indices: Tensor) -> Tensor:
         return self.state.experiment.data.train.images.index_select(0, indices)
 
-    def update(self, batch: Batch, schedule: StepSchedule, gradient: Gradient | None = None) -> Tensor:
+    def update(self, batch: Batch, step_schedule: StepSchedule, gradient: Gradient | None = None) -> Tensor:
         assert isinstance(batch, Tensor)
-        return update(self.state, batch, schedule, gradient)
+        return update(self.state, batch, step_schedule, gradient)
 
     def set_learning_rate(self, rates: float | Tensor) -> None:
         set_learning_rate(self.state.experiment.optimizer, rates)

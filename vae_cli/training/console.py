@@ -1,4 +1,4 @@
-"""The lines of a run on the console and in train.log: the first ones, and the table at the end."""
+"""The first and the last lines of a run, on the console and in train.log."""
 
 import logging
 from typing import Any
@@ -11,15 +11,15 @@ from vae_cli.reporting.table import aligned
 from vae_cli.runs.folder import RunFolder
 
 
-def announce(log: logging.Logger, parts: Experiment, runtime: str, folder: RunFolder, step: int) -> None:
+def announce(log: logging.Logger, experiment: Experiment, runtime: str, folder: RunFolder, step: int) -> None:
     """Logs the first lines: what is trained, where and how."""
-    data, config, device = parts.data, parts.config, parts.device
+    data, config, device = experiment.data, experiment.config, experiment.device
     where = (
         torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
     )
     chosen = " (auto)" if config.runtime.name == "auto" else ""
     counts = "/".join(f"{len(split.images):,}" for split in (data.train, data.validation, data.test))
-    size = sum(p.numel() for p in parts.model.parameters())
+    size = sum(p.numel() for p in experiment.model.parameters())
     log.info("device    %s (%s), %s", device, where, config.precision)
     log.info("runtime   %s%s", runtime, chosen)
     shape = "×".join(map(str, data.shape))
@@ -34,23 +34,23 @@ def announce(log: logging.Logger, parts: Experiment, runtime: str, folder: RunFo
     log.info(
         "code      %s, %d units, estimator %s",
         config.latent.name,
-        parts.model.latent.code_size,
+        experiment.model.latent.code_size,
         config.estimator.name,
     )
     log.info("folder    %s", folder)
     if step:
         log.info("resumed   at step %d", step)
-    for notice in notices.of_likelihood(parts.model, data):
+    for notice in notices.of_likelihood(experiment.model, data):
         log.warning(notice)
-    if parts.model.prior() is None:
+    if experiment.model.prior() is None:
         log.warning(
             "latent=%s has no likelihood: elbo is minus the distortion, no bound, and nll is not given",
-            parts.model.latent.name,
+            experiment.model.latent.name,
         )
 
 
 def report(log: logging.Logger, summary: dict[str, Any], folder: RunFolder) -> None:
-    """Logs the table of test metrics at the end, the files, and the commands that go on."""
+    """Logs the table of test metrics, the files, and the commands to continue with."""
     log.info("")
     log.info("test, at the best validation elbo (step %d)", summary["best_step"])
     for line in aligned(_test_rows(summary), "<><"):
@@ -63,7 +63,7 @@ def report(log: logging.Logger, summary: dict[str, Any], folder: RunFolder) -> N
 
 
 def _test_rows(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """Name, value, and unit with a remark."""
+    """Rows of a name, a value, and its unit with a remark."""
     test, data = summary["test"], summary["data"]
     rows = [(name, f"{test[name]:.3f}", "nats") for name in ("elbo", "rate", "distortion")]
     if "nll" in test:

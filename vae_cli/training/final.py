@@ -1,4 +1,4 @@
-"""What a run does after its last step: the test of its best state, and pictures."""
+"""What a run does after its last step: it tests its best state and draws pictures."""
 
 from typing import Any
 
@@ -15,34 +15,36 @@ SAMPLE_SIDE = 20  # samples.png is 20 × 20
 
 
 def test(trainer: Trainer) -> dict[str, Any]:
-    """Loads the best checkpoint into the model, and evaluates it on the validation and test images."""
-    parts, data, config = trainer.parts, trainer.parts.data, trainer.config
+    """Loads the best checkpoint into the model, and computes its validation and test metrics."""
+    experiment, data, config = trainer.experiment, trainer.experiment.data, trainer.config
     best = checkpoint.load(trainer.folder.best)
-    parts.model.load_state_dict(best["model"])
+    experiment.model.load_state_dict(best["model"])
     result: dict[str, Any] = {"best_step": best["step"], "validation": None}
     if len(data.validation.images):
         result["validation"] = bound.bound(
-            parts.model, data, data.validation, parts.objective.samples, seed=1
+            experiment.model, data, data.validation, experiment.objective.samples, seed=1
         )
-    metrics = bound.bound(parts.model, data, data.test, parts.objective.samples, seed=2)
-    if config.nll_samples and parts.model.prior() is not None:
+    metrics = bound.bound(experiment.model, data, data.test, experiment.objective.samples, seed=2)
+    if config.nll_samples and experiment.model.prior() is not None:
         hidden = trainer.logger.bar.disable
         title = f"nll, {config.nll_samples} samples"
         with tqdm(total=len(data.test.images), desc=title, unit="image", disable=hidden, leave=False) as bar:
-            metrics |= likelihood.nll(parts.model, data, data.test, config.nll_samples, bar.update, seed=3)
+            metrics |= likelihood.nll(
+                experiment.model, data, data.test, config.nll_samples, bar.update, seed=3
+            )
     result["test"] = metrics
     nll = metrics.get("nll")
     gap = None if data.entropy is None or nll is None else nll - data.entropy  # type: ignore[operator]
-    result["data"] = {"name": parts.config.data.name, "entropy": data.entropy, "gap": gap}
+    result["data"] = {"name": experiment.config.data.name, "entropy": data.entropy, "gap": gap}
     logged = metrics | ({"gap": gap} if gap is not None else {})
     trainer.logger.log("test", trainer.state.step, trainer.epoch, logged)
     return result
 
 
-def draw(parts: Experiment, folder: RunFolder) -> None:
+def draw(experiment: Experiment, folder: RunFolder) -> None:
     """Draws figures/samples.png and figures/reconstructions.png."""
     folder.figures.mkdir(exist_ok=True)
-    data, model, config = parts.data, parts.model, parts.config
+    data, model, config = experiment.data, experiment.model, experiment.config
     what = f"{config.data.name}, {config.latent.name} code of {model.latent.code_size}"
     origin = previews.origin_of_samples(model)
     samples = previews.prior_samples(model, data, SAMPLE_SIDE**2)

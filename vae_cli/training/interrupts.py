@@ -37,7 +37,7 @@ class Interrupts:
                 nohup = number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN
                 if not nohup:
                     self.previous[number] = signal.signal(number, self._handle)
-        except ValueError:  # not the main thread: the process keeps its own handling
+        except ValueError:  # not in the main thread: the handlers of the process stay
             pass
         return self
 
@@ -56,7 +56,7 @@ class Interrupts:
 
     @contextmanager
     def defer(self) -> Iterator[None]:
-        """For as long as a run trains and reads the stop request after each step."""
+        """Defers signals while a run trains, because it reads the stop request after each step."""
         self.deferring += 1
         try:
             yield
@@ -75,7 +75,7 @@ class Interrupts:
         self.stop_request = "end"
 
     def _slurm_decides(self) -> bool:
-        """Whether submitit runs this process as a Slurm job: it has installed a handler of SIGUSR2."""
+        """Whether submitit runs this process as a Slurm job: submitit then has a handler of SIGUSR2."""
         return "SLURM_JOB_ID" in os.environ and callable(self.previous[signal.SIGUSR2])
 
     def _requeue(self) -> None:

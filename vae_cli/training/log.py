@@ -15,8 +15,8 @@ from vae_cli.errors import RunRefused
 def run_log(file: Path, console: bool) -> Iterator[logging.Logger]:
     """A logger of this run alone: dated lines go to `file`, and plain lines to stdout with `console`.
 
-    An error that leaves the context is written to the file: as one line, or with its traceback where it is a fault of
-    this program. RunRefused is not written, because the folder belongs to another run.
+    An error that leaves the context is written to the file: as one line, or with its traceback if it is a fault of this
+    program. RunRefused is not written, because the folder belongs to another run.
     """
     log = logging.Logger("vae_cli", logging.INFO)
     dated = logging.FileHandler(file, delay=True)

@@ -23,8 +23,8 @@ Metrics = dict[str, Any]  # numbers, and lists with a number for each unit
 
 
 class RunLogger:
-    """Logs one run. `step` is where a resumed run continues: what an earlier process logged beyond it is removed from
-    metrics.jsonl and hidden by TensorBoard, because it is logged again."""
+    """Logs one run. A resumed run continues after `step`: what an earlier process logged later is removed from
+    metrics.jsonl and hidden from TensorBoard, because it will be logged again."""
 
     def __init__(
         self, folder: RunFolder, log: logging.Logger, step: int, total_steps: int, progress: bool
@@ -48,15 +48,15 @@ class RunLogger:
 
         scalars = {name: value for name, value in metrics.items() if not isinstance(value, list)}
         values = [Summary.Value(tag=f"{split}/{name}", simple_value=v) for name, v in scalars.items()]
-        # the test is logged after the last step: a run that is resumed there hides it, because it tests again
+        # one step later than the last: a run that is resumed there tests again, and TensorBoard hides this test
         shown = step + (split == "test")
-        self.writer.file_writer.add_summary(Summary(value=values), shown)  # one record, not one for each
+        self.writer.file_writer.add_summary(Summary(value=values), shown)  # one record for all
         for name in metrics.keys() - scalars.keys():
             self.writer.add_histogram(f"{split}/{name}", np.asarray(metrics[name]), shown)
         self.metrics.append({"step": step, "epoch": epoch, "split": split, **metrics})
 
     def advance(self, steps: int, epoch: float, metrics: Metrics) -> None:
-        """Moves the bar, or logs a line when the last one is some time ago."""
+        """Moves the progress bar. Without a bar, logs a line if the last one is more than ten seconds old."""
         self.bar.update(steps - self.bar.n)
         shown = {name: f"{metrics[name]:.2f}" for name in ("elbo", "rate", "distortion") if name in metrics}
         self.bar.set_postfix(shown | {"images/s": f"{metrics['examples_per_second']:,.0f}"}, refresh=False)
@@ -73,7 +73,7 @@ class RunLogger:
         self.writer.add_image(tag, picture, step, dataformats="HWC")
 
     def configuration(self, config: RunConfig, name: str) -> None:
-        """Logs the configuration as text, and as hyper-parameters of this same TensorBoard run: its HPARAMS tab compares
+        """Logs the configuration as text, and as hyper-parameters of this TensorBoard run. The HPARAMS tab then compares
         the runs of a sweep by every key that differs and every scalar that they log."""
         from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 
@@ -81,13 +81,13 @@ class RunLogger:
         self.writer.add_text("configuration", "".join(f"    {line}\n" for line in text.splitlines()))
         flat = {key: value for key, value in flatten(config.plain()).items() if compares(key)}
         if flat.get("estimator.temperature") == flat.get("latent.temperature"):
-            flat.pop("estimator.temperature", None)  # it follows the latent's and needs no column
+            flat.pop("estimator.temperature", None)  # it is the latent's and needs no column of its own
         plain = {key.removesuffix(".name"): value for key, value in flat.items()}
         texts = {k: v if isinstance(v, bool | int | float) else str(v) for k, v in plain.items()}
         self._write_raw(hparams_pb(texts, trial_id=name))
 
     def end(self, success: bool) -> None:
-        """Tells the HPARAMS tab how the run ended (tensorboard's own function for this needs TensorFlow)."""
+        """Logs for the HPARAMS tab how the run ended (tensorboard's own function for this needs TensorFlow)."""
         from tensorboard.compat.proto.summary_pb2 import Summary
         from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 
@@ -100,7 +100,7 @@ class RunLogger:
         self.writer.file_writer.add_summary(summary)
 
     def flush(self) -> None:
-        """Needed before a checkpoint is written: a run that is resumed from it does not log again what came before."""
+        """Must be called before a checkpoint is written, because a run that is resumed from it logs nothing before it again."""
         self.writer.flush()
 
     def close(self) -> None:

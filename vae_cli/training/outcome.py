@@ -1,4 +1,4 @@
-"""How a run ended, in its summary.json."""
+"""Writes to summary.json how a run ended."""
 
 import logging
 import shlex

@@ -1,4 +1,4 @@
-"""One run by itself."""
+"""Trains one run."""
 
 from pathlib import Path
 
@@ -9,10 +9,10 @@ from vae_cli.training.session import Session
 
 
 def run(config: RunConfig, folder: Path, console: bool = False) -> Summary:
-    """Trains what `config` describes into `folder`, from its last checkpoint where there is one; returns what
-    summary.json then holds.
+    """Trains what `config` describes into `folder`, from the last checkpoint if there is one; returns the content of
+    summary.json.
 
-    Raises UserError, Diverged or Interrupted, each after summary.json says so.
+    Raises UserError, Diverged or Interrupted.
     """
     with (
         Interrupts() as interrupts,
@@ -22,7 +22,7 @@ def run(config: RunConfig, folder: Path, console: bool = False) -> Summary:
 
 
 def train(session: Session) -> Summary:
-    """The loop of one run; its summary."""
+    """Makes all steps of a run; returns its summary."""
     for batch in session.batches():
         session.after(session.step(batch))
     return session.finish()

@@ -24,30 +24,30 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """One run that trains what `config` describes into `folder`, from its last checkpoint where there is one.
+    """One run: trains what `config` describes into `folder`, from the last checkpoint if there is one.
 
         with Session(config, folder, interrupts) as run:
             for batch in run.batches():
                 run.after(run.step(batch))
             summary = run.finish()
 
-    Entering locks the folder, refuses one that holds another run, calls `record` (which writes .hydra/), enters `place`
-    (what the run waits for: a free GPU, say), builds the parts, loads the checkpoint and logs the first lines. Raises
-    RunLocked or RunRefused, and leaves the folder as it is; UserError for what only the machine or the data can show.
-    Where the folder already has a finished run, nothing is built: `batches` is empty, and `finish` returns its summary.
+    Entering locks the folder, refuses a folder that holds another run, calls `record` (which writes .hydra/), enters
+    `place` (which may wait, for example for a free GPU), builds the experiment, loads the checkpoint and logs the first
+    lines. It raises RunLocked or RunRefused, which leave the folder unchanged, or UserError for what only the machine or
+    the data can show. If the folder already holds the finished run, nothing is built: `batches` is empty, and `finish`
+    returns the summary.
 
-    `batches` ends after the last step, at early stopping or at a stop request of `interrupts`, which the sessions of
-    one process share. `finish` then tests, draws, writes summary.json and returns it; after a request to end it raises
-    Interrupted.
+    `batches` ends after the last step, at early stopping, or at a stop request of `interrupts`. `finish` then tests and
+    draws pictures; after a request to end it raises Interrupted.
 
-    Leaving with an exception writes to summary.json how the run ended, and to train.log what failed. It raises
-    Interrupted with the command that resumes the run, Diverged with the last good checkpoint, or the exception itself.
+    Leaving writes summary.json. After an exception, summary.json says how the run ended and train.log what failed;
+    leaving then raises Interrupted with the command that resumes the run, Diverged with the last good checkpoint, or the
+    exception itself.
 
-    Several sessions may be open at once, each in its own ExitStack. Their steps may be made together: `state` is what
-    such a step changes (see vae_cli.engine.packed), and each run is given its own metrics of the step by `after(metrics,
-    seconds)`, with the seconds that the common step took: the time that went to the other runs is not training time.
-    Runs of equal `position()` have batches of equal sizes until they end. `loaded` is a dictionary that keeps data sets
-    for the sessions to come.
+    Several sessions may be open at once, each in its own ExitStack. They share `interrupts`, and `loaded`, a dictionary
+    that keeps data sets for later sessions. Their steps may be made together: pack each `state` (see
+    vae_cli.engine.packed) and give each run its metrics of a common step by `after(metrics, seconds)`. Runs with equal
+    `position()` have batches of equal sizes until they end.
     """
 
     def __init__(
@@ -64,8 +64,8 @@ class Session:
         self.config, self.folder, self.interrupts, self.console = config, folder, interrupts, console
         self.record, self.place, self.loaded = record, place or nullcontext(), loaded
         self.summary: Summary = {}
-        self.finished = False  # before this session began
-        self.stopped = False  # at a stop request
+        self.finished = False  # whether the run had finished before this session
+        self.stopped = False  # whether a stop request ended the batches
 
     def __enter__(self) -> "Session":
         with ExitStack() as contexts:
@@ -93,7 +93,7 @@ class Session:
         return self.contexts.__exit__(kind, error, traceback)
 
     def _open(self, contexts: ExitStack) -> None:
-        """Builds the parts and loads the checkpoint."""
+        """Builds the experiment, loads the checkpoint and opens the logs."""
         from vae_cli.build import build_runtime
         from vae_cli.engine.trainable import SingleRun
         from vae_cli.training.console import announce
@@ -102,9 +102,9 @@ class Session:
 
         last = self.folder.last
         saved = checkpoint.load(last, self.config.plain()) if last.exists() else None
-        parts = self._build() if saved else None  # what fails here leaves an earlier summary as it is
+        experiment = self._build() if saved else None  # an error here keeps the earlier summary
         self.summary = contexts.enter_context(outcome(self.folder, self.log))
-        state = self._state(parts or self._build(), saved)
+        state = self._state(experiment or self._build(), saved)
         self.runtime = build_runtime(self.config)
         runner = self.runtime(SingleRun(state))
         announce(self.log, state.experiment, runner.description, self.folder, state.step)
@@ -113,19 +113,19 @@ class Session:
         contexts.callback(lambda: logger.end(self.summary["status"] == "finished"))
         logger.configuration(self.config, self.folder.name)
         self.trainer = Trainer(state, runner, logger, self.folder)
-        contexts.callback(self._count)
+        contexts.callback(self._update_summary)
 
     def _build(self) -> "Experiment":
         from vae_cli.build import build
 
         return build(self.config, self.loaded)
 
-    def _state(self, parts: "Experiment", saved: dict[str, Any] | None) -> "State":
+    def _state(self, experiment: "Experiment", saved: dict[str, Any] | None) -> "State":
         from torch import Generator
 
         from vae_cli.engine.state import State
 
-        state = State(parts, Generator(parts.device).manual_seed(self.config.seed))
+        state = State(experiment, Generator(experiment.device).manual_seed(self.config.seed))
         if saved is not None:
             state.load_state_dict(saved)
         return state
@@ -135,23 +135,24 @@ class Session:
         return self.trainer.state
 
     def position(self) -> object:
-        """The batch of the epoch. Where several steps are made at once, also the step between two log lines, because
-        they end there."""
+        """The position in the epoch. Where several steps are made at once, also the position between two log lines,
+        because a batch ends there."""
         trainer = self.trainer
         several = trainer.runner.steps > 1
         interval = (trainer.config.log_every, trainer.until_logged()) if several else ()
         return trainer.state.step % trainer.steps_per_epoch, *interval
 
     def batches(self) -> "Iterator[Batch]":
+        """The batches of the run, each as `step` takes it. `after` must be called for each."""
         batches = self._batches()
-        self.contexts.callback(batches.close)  # it defers signals for as long as it is open
+        self.contexts.callback(batches.close)  # while it is open, it defers signals
         return batches
 
     def _batches(self) -> "Generator[Batch, None, None]":
         if self.finished:
             return
         with self.interrupts.defer():
-            for batch in self.trainer.batches():
+            while (batch := self.trainer.next_batch()) is not None:
                 yield batch
                 if request := self.interrupts.take():
                     self.trainer.save("last")
@@ -160,11 +161,11 @@ class Session:
                         return
 
     def step(self, batch: "Batch") -> "Tensor":
-        """Makes the steps of a batch; their metrics [steps, 3]."""
+        """Makes the steps of a batch; returns their metrics [steps, 1 + terms]."""
         return self.trainer.runner(batch)
 
     def after(self, step_metrics: "Tensor", seconds: float | None = None) -> None:
-        """Counts a step and does what is due: see `vae_cli.training.trainer.Trainer.after`."""
+        """Logs, validates and saves as is due: see `vae_cli.training.trainer.Trainer.after`."""
         self.trainer.after(step_metrics, seconds)
 
     def finish(self) -> Summary:
@@ -176,15 +177,15 @@ class Session:
         from vae_cli.training.final import draw, test
 
         self.trainer.save_at_the_end()
-        self._count()
+        self._update_summary()
         self.summary |= test(self.trainer)
         draw(self.state.experiment, self.folder)
         self.summary["status"] = "finished"
         report(self.log, self.summary, self.folder)
         return self.summary
 
-    def _count(self) -> None:
-        """Notes in the summary how far the run has come."""
+    def _update_summary(self) -> None:
+        """Writes to the summary how far the run has come."""
         state, trainer = self.state, self.trainer
         self.summary |= {
             "steps": state.step,

@@ -1,0 +1,32 @@
+"""The step metrics between two log lines: their sums over examples, and the check that they are finite."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from vae_cli.engine.experiment import Experiment
+from vae_cli.errors import Diverged
+
+
+def sums_over_examples(experiment: Experiment, step_metrics: Tensor, step: int) -> list[float]:
+    """The sums of the metrics [steps, 1 + terms] over the examples of these steps, then the number of examples. `step` is
+    the number of the last one."""
+    n, batch_size = len(experiment.data.train.images), experiment.config.batch_size
+    examples = torch.full((len(step_metrics), 1), float(batch_size), dtype=step_metrics.dtype)
+    if step % experiment.steps_per_epoch == 0:  # the last batch of an epoch may be smaller
+        examples[-1] = n - (experiment.steps_per_epoch - 1) * batch_size
+    return [*(step_metrics * examples).sum(0).tolist(), examples.sum().item()]
+
+
+def raise_if_diverged(experiment: Experiment, step_metrics: Tensor, step: int) -> None:
+    """Raises Diverged with the first of these steps whose metrics are not finite. `step` is the number of the last one."""
+    if step_metrics.isfinite().all():
+        return
+    row, column = (~step_metrics.isfinite()).nonzero()[0].tolist()
+    first = step - len(step_metrics) + row + 1
+    name = experiment.step_metrics[column].replace("_", " ")
+    raise Diverged(
+        f"{name} is {step_metrics[row, column].item()} at step {first}, "
+        f"epoch {math.ceil(first / experiment.steps_per_epoch)}"
+    )
