@@ -1,6 +1,7 @@
-"""Shared by all tests: one thread's worth of determinism, float64 mathematics on request, the GPU mark, and what the
-tests of vae-eval share: both commands without the seconds that torch takes to be imported, and three tiny runs."""
+"""Shared by all tests: float64 on request, marks, small configurations, the commands without the seconds that torch takes
+to be imported, and three tiny runs."""
 
+import functools
 import json
 import os
 import shutil
@@ -15,13 +16,30 @@ import torch
 from hydra.core.global_hydra import GlobalHydra
 
 from vae_cli.config import resolvers
-from vae_cli.config.compose import config_folder, prepare_hydra
+from vae_cli.config.compose import accept, config_folder, prepare_hydra
+from vae_cli.config.schema.run import RunConfig
 
 SUBSET = Path(__file__).parent / "data"
 TINY = ["network.hidden=[16]", "nll_samples=0", "epochs=2"]
 MNIST = ["data=mnist", f"data.root={SUBSET}", "data.validation_size=100"]
+SMALL_RECTANGLES = (
+    "data.height=8", "data.width=8", "data.rectangle_height=[2,4]", "data.rectangle_width=[2,4]",
+    "data.validation_size=20", "data.test_size=20",
+)  # fmt: skip
+SMALL_MODEL = (
+    "network.hidden=[8]", "latent.code_size=3", "batch_size=8", "epochs=3", "nll_samples=4", "optimizer.lr=0.01",
+)  # fmt: skip
 
 Command = Callable[..., subprocess.CompletedProcess]
+
+
+@functools.cache
+def configured(*overrides: str) -> RunConfig:
+    """The configuration of vae-train with these overrides."""
+    prepare_hydra()
+    resolvers.register()
+    with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
+        return accept(hydra.compose("config", list(overrides)))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -28,7 +28,7 @@ def members_that_fit(state: State) -> Fit:
     formed again) and twice what a forward pass keeps for the backward pass, which is measured.
     """
     each = 5 * sum(p.nbytes for p in state.experiment.parameters) + 2 * _kept_for_backward(state)
-    free = _free(state.experiment.device)
+    free = free_memory(state.experiment.device)
     return Fit(max(1, int(SHARE * free / each)), each, free)
 
 
@@ -50,7 +50,8 @@ def _kept_for_backward(state: State) -> int:
     return kept
 
 
-def _free(device: torch.device) -> int:
+def free_memory(device: torch.device) -> int:
+    """Bytes."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     lines = Path("/proc/meminfo").read_text().splitlines()
