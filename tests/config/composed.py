@@ -13,7 +13,8 @@ from vae_cli.config.compose import accept, config_folder, run_config
 from vae_cli.config.diff import flatten
 from vae_cli.config.schema.run import GROUPS
 from vae_cli.engine.learning_rate import learning_rate_factor
-from vae_cli.engine.state import State, train_step
+from vae_cli.engine.state import State
+from vae_cli.engine.step import train_step
 
 CONFIGS = config_folder()
 SUBSET = Path(__file__).parents[1] / "data"
@@ -70,7 +71,7 @@ def steps(config: dict, n: int = 1) -> State:
     experiment = build(run_config(config))
     state = State(experiment, Generator().manual_seed(config["seed"]))
     before = copy.deepcopy(experiment.model.state_dict())
-    images = experiment.data.train.images[: experiment.settings.batch_size]
+    images = experiment.data.train.images[: experiment.config.batch_size]
     for _ in range(n):
         row = train_step(state, images)
         assert row.shape == (len(state.experiment.step_metrics),) and row.isfinite().all()
