@@ -1,4 +1,4 @@
-"""What two runs must have in common to be the same run."""
+"""The contents of run folders, and what two runs must have in common to be the same run."""
 
 import json
 from pathlib import Path
@@ -12,17 +12,35 @@ from vae_cli.runs import checkpoint
 CLOCKS = ("examples_per_second", "seconds", "wall_seconds")
 
 
-def contents(folder: Path) -> dict[str, Any]:
-    """Checkpoints, metrics and summary of a run folder, without times and configurations."""
-    found = {file.name: checkpoint.load(file) for file in (folder / "checkpoints").glob("*.pt")}
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    summary = json.loads((folder / "summary.json").read_text())
-    for state in found.values():
-        del state["config"]
-    for each in (*found.values(), *lines, summary):
-        for clock in CLOCKS:
-            each.pop(clock, None)
-    return found | {"metrics": lines, "summary": summary}
+def _without_times(found: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in found.items() if key not in CLOCKS}
+
+
+def saved(folder: Path, name: str = "last") -> dict[str, Any]:
+    """A checkpoint, without its configuration and times."""
+    found = _without_times(checkpoint.load(folder / f"checkpoints/{name}.pt"))
+    del found["config"]
+    return found
+
+
+def metrics(folder: Path) -> list[dict[str, Any]]:
+    """Every line of metrics.jsonl, without times."""
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    return [_without_times(json.loads(line)) for line in lines]
+
+
+def summary(folder: Path) -> dict[str, Any]:
+    """summary.json, without times."""
+    return _without_times(json.loads((folder / "summary.json").read_text()))
+
+
+def assert_equal_runs(one: Path, other: Path, tolerance: float = 0.0) -> None:
+    """Parameters, optimizer, generator, every logged metric and the summary: bit for bit, or up to a tolerance."""
+    for name in ("last", "best"):
+        assert_equal(saved(one, name), saved(other, name), tolerance, name)
+    assert_equal(metrics(one), metrics(other), tolerance, "metrics")
+    assert_equal(summary(one), summary(other), tolerance, "summary")
+    assert not list(other.rglob("*.partial"))
 
 
 def assert_equal(a: Any, b: Any, tolerance: float = 0.0, where: str = "") -> None:

@@ -73,8 +73,8 @@ def steps(config: dict, n: int = 1) -> State:
     before = copy.deepcopy(experiment.model.state_dict())
     images = experiment.data.train.images[: experiment.config.batch_size]
     for _ in range(n):
-        row = train_step(state, images)
-        assert row.shape == (len(state.experiment.step_metrics),) and row.isfinite().all()
+        metrics = train_step(state, images)
+        assert metrics.shape == (len(state.experiment.step_metrics),) and metrics.isfinite().all()
         assert learning_rate_factor(experiment.decay, state.step, 100) > 0
     assert state.step == n
     moved = [not torch.equal(before[name], value) for name, value in experiment.model.state_dict().items()]

@@ -13,7 +13,7 @@ from vae_cli.training.interrupts import Interrupts
 
 @pytest.fixture(autouse=True)
 def without_nohup():
-    """Whoever runs the tests may have started them with it."""
+    """The tests themselves may run under nohup."""
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGHUP, before)
@@ -21,7 +21,7 @@ def without_nohup():
 
 @pytest.fixture
 def requeued(monkeypatch):
-    """The calls of submitit's handlers, installed as it does; the job is Slurm's."""
+    """The calls of the handlers that submitit installs in a job of Slurm."""
     calls: list[int] = []
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     numbers = (signal.SIGUSR2, signal.SIGTERM)
@@ -46,15 +46,15 @@ def test_a_signal_is_deferred_to_the_end_of_a_step_and_the_second_one_is_not(num
             signal.raise_signal(signal.SIGINT)
 
 
-def test_the_same_wish_by_two_ways_is_one_wish():
-    """Ctrl-C reaches a sweep's member from the terminal, and from the sweep as SIGTERM."""
+def test_a_request_by_two_signals_is_one_request():
+    """Ctrl-C reaches a sweep's member as SIGINT from the terminal and as SIGTERM from the sweep."""
     with Interrupts() as interrupts, interrupts.defer():
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGTERM)
         assert interrupts.take() == "end"
 
 
-def test_handlers_are_put_back_and_nohup_is_respected():
+def test_handlers_are_restored_and_nohup_is_respected():
     before = [signal.getsignal(number) for number in ENDING]
     hangup = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
     try:
@@ -75,8 +75,8 @@ def test_preemption_ends_the_run_and_then_requeues_the_job(requeued):
     assert requeued == [signal.SIGUSR2]
 
 
-def test_sigterm_of_a_slurm_job_is_a_wish_for_a_checkpoint(requeued):
-    """Told once; and none where there is nothing to save."""
+def test_sigterm_asks_a_slurm_job_for_a_checkpoint(requeued):
+    """The request is given once, and not at all where there is nothing to save."""
     with Interrupts() as interrupts:
         with interrupts.defer():
             signal.raise_signal(signal.SIGTERM)
@@ -90,8 +90,8 @@ def test_sigterm_of_a_slurm_job_is_a_wish_for_a_checkpoint(requeued):
     ("environment", "job"),
     [({"SLURM_JOB_ID": "7"}, "7"), ({"SLURM_JOB_ID": "9", "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "2"}, "7_2")],
 )  # fmt: skip
-def test_a_slurm_job_of_its_own_asks_scontrol(tmp_path, monkeypatch, environment, job):
-    """A batch script that runs vae-train: nobody else requeues it."""
+def test_a_slurm_job_without_submitit_calls_scontrol(tmp_path, monkeypatch, environment, job):
+    """A batch script that runs vae-train: nothing else requeues it."""
     scontrol = tmp_path / "scontrol"
     scontrol.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\n')
     scontrol.chmod(scontrol.stat().st_mode | stat.S_IXUSR)
@@ -103,15 +103,15 @@ def test_a_slurm_job_of_its_own_asks_scontrol(tmp_path, monkeypatch, environment
     assert (tmp_path / "asked").read_text() == f"requeue {job}\n"
 
 
-def test_outside_the_main_thread_signals_are_left_alone():
+def test_outside_the_main_thread_the_handlers_stay():
     before = signal.getsignal(signal.SIGTERM)
     seen = []
 
-    def body() -> None:
+    def in_thread() -> None:
         with Interrupts() as interrupts:
             seen.append((interrupts.take(), signal.getsignal(signal.SIGTERM)))
 
-    thread = threading.Thread(target=body)
+    thread = threading.Thread(target=in_thread)
     thread.start()
     thread.join()
     assert seen == [(None, before)]

@@ -12,7 +12,7 @@ from sweeps.packed.runs import BERNOULLI, TWO, alone_at, alone_in, assert_equal_
 
 from vae_cli.build import build
 from vae_cli.config.compose import accept
-from vae_cli.engine import packed
+from vae_cli.engine import memory, packed
 from vae_cli.engine.state import State
 from vae_cli.errors import Interrupted
 from vae_cli.runs import checkpoint, lock
@@ -100,19 +100,11 @@ def test_an_error_of_the_common_step_is_a_failure_of_each_member(tmp_path, monke
 
 def test_a_group_that_does_not_fit_is_split_and_the_console_says_so(tmp_path, stacks, monkeypatch, capsys):
     members = [(*BERNOULLI, f"seed={i}") for i in range(5)]
-    monkeypatch.setattr(packed, "_free", lambda device: 0)
-    _, each, _ = packed.room(
+    monkeypatch.setattr(memory, "free_memory", lambda device: 0)
+    _, each, _ = memory.members_that_fit(
         State(build(accept(hydra.compose("config", list(BERNOULLI)))), torch.Generator())
     )
-    monkeypatch.setattr(packed, "_free", lambda device: int(2.2 * each / packed.SHARE))
+    monkeypatch.setattr(memory, "free_memory", lambda device: int(2.2 * each / memory.SHARE))
     folders = together_in(tmp_path, members)
     assert stacks == [2, 2] and all((folder / "summary.json").exists() for folder in folders)
     assert "2 members as one model, limited by memory" in capsys.readouterr().out
-
-
-def test_the_memory_estimate_has_the_right_order_of_magnitude():
-    """Above the parameters alone, and below a hundred times that for a batch of 8."""
-    state = State(build(accept(hydra.compose("config", list(BERNOULLI)))), torch.Generator())
-    size = sum(p.nbytes for p in state.experiment.model.parameters())
-    count, each, free = packed.room(state)
-    assert 5 * size < each < 100 * size and count == int(packed.SHARE * free / each)
