@@ -1,4 +1,4 @@
-"""vae-compare: from many run folders to one table, charts and a page.
+"""Compares many run folders: one table, charts and a page. The work of vae-compare.
 
-Begin with compare.py. Imports config, runs, metrics.registry and reporting; never torch, training or evaluation.
+May import `config`, `runs`, `metrics.registry` and `reporting`; starts without torch. Begin with `compare.py`.
 """

@@ -1,5 +1,5 @@
-"""The run folder: what a training leaves behind, and all that other commands know of it.
+"""The run folder: what training leaves behind, and all that other commands know of it.
 
 May import `errors`, `version` and `config`. torch is imported inside the functions of `checkpoint` only, so that
-`vae-compare` and a sweep's first process work without it. Begin with `folder.RunFolder`, which names every file.
+`vae-compare` and the first process of a sweep start without it. Begin with `folder.py`, which names every file.
 """
