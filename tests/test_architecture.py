@@ -18,7 +18,7 @@ MOST_ARROWS, MOST_LINES, MOST_LINES_OF_A_FUNCTION = 60, 200, 40
 
 def room(module: str) -> str:
     """`vae_cli.runs.folder` → `runs`; a module beside the rooms, `vae_cli.build`, is one of its own."""
-    return (module.split(".") + [""])[1]
+    return [*module.split("."), ""][1]
 
 
 def test_few_rooms_import_each_other():
