@@ -107,7 +107,9 @@ def every_field() -> list[tuple[str, str, object]]:
     return [each for each in found if each[1] != "checkpoint"]
 
 
-@pytest.mark.parametrize(("part", "key", "field"), every_field(), ids=str)
+@pytest.mark.parametrize(
+    ("part", "key", "field"), [pytest.param(*each, id=f"{each[0]} {each[1]}") for each in every_field()]
+)
 def test_a_value_of_the_wrong_type_is_refused_for_every_key(part, key, field):
     """The message names key, value and what is allowed."""
     refused = 0

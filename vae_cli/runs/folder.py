@@ -4,13 +4,14 @@ No other module spells these paths.
 """
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vae_cli.errors import RunLocked, RunRefused
+from vae_cli.errors import RunLocked, RunRefused, UserError
 from vae_cli.runs import lock
 from vae_cli.runs.files import read_json_object, read_yaml, write_atomically, write_json
 
@@ -111,6 +112,22 @@ class RunFolder:
         with lock.locked(self.path):
             self.refusal_note.unlink(missing_ok=True)
             yield
+
+    @contextmanager
+    def removed_if_refused(self) -> Iterator[None]:
+        """Removes the folder of a new run that is refused before its first metrics, and empty folders above it, as far
+        as they lie in the working directory."""
+        is_new = not self.path.exists() or not any(self.path.iterdir())
+        try:
+            yield
+        except UserError:
+            if is_new and not self.metrics_file.exists():
+                shutil.rmtree(self.path, ignore_errors=True)
+                with suppress(OSError):  # one is not empty
+                    for folder in self.path.absolute().parents:
+                        if folder.is_relative_to(Path.cwd()) and folder != Path.cwd():
+                            folder.rmdir()
+            raise
 
     def refuse(self, reason: RunRefused) -> None:
         """Tell the end of the sweep that this call leaves the folder unchanged: by a note, or by a new time on the lock

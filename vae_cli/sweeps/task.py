@@ -31,5 +31,9 @@ def task(cfg: DictConfig) -> ObjectiveValue:
 
 
 def _train_single_run(job: Job) -> Summary:
-    with Interrupts() as interrupts, job.session(interrupts, console=True) as run:
+    with (
+        job.folder.removed_if_refused(),
+        Interrupts() as interrupts,
+        job.session(interrupts, console=True) as run,
+    ):
         return train(run)

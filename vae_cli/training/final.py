@@ -15,23 +15,23 @@ SAMPLE_SIDE = 20  # samples.png is 20 × 20
 
 
 def test(trainer: Trainer) -> dict[str, Any]:
-    """Loads the best checkpoint into the model, and computes its validation and test metrics."""
+    """Loads the best checkpoint into the model and the objective, and computes their validation and test metrics."""
     experiment, data, config = trainer.experiment, trainer.experiment.data, trainer.config
+    model, objective = experiment.model, experiment.objective
     best = checkpoint.load(trainer.folder.best)
-    experiment.model.load_state_dict(best["model"])
+    model.load_state_dict(best["model"])
+    objective.load_state_dict(best["objective"])
     result: dict[str, Any] = {"best_step": best["step"], "validation": None}
     if len(data.validation.images):
         result["validation"] = bound.bound(
-            experiment.model, data, data.validation, experiment.objective.samples, seed=1
+            model, data, data.validation, objective.samples, seed=1, objective=objective
         )
-    metrics = bound.bound(experiment.model, data, data.test, experiment.objective.samples, seed=2)
-    if config.nll_samples and experiment.model.prior() is not None:
+    metrics = bound.bound(model, data, data.test, objective.samples, seed=2, objective=objective)
+    if config.nll_samples and model.prior() is not None:
         hidden = trainer.logger.bar.disable
         title = f"nll, {config.nll_samples} samples"
         with tqdm(total=len(data.test.images), desc=title, unit="image", disable=hidden, leave=False) as bar:
-            metrics |= likelihood.nll(
-                experiment.model, data, data.test, config.nll_samples, bar.update, seed=3
-            )
+            metrics |= likelihood.nll(model, data, data.test, config.nll_samples, bar.update, seed=3)
     result["test"] = metrics
     nll = metrics.get("nll")
     gap = None if data.entropy is None or nll is None else nll - data.entropy  # type: ignore[operator]
