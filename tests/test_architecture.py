@@ -12,6 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "vae_cli"
 FILES = sorted(PACKAGE.rglob("*.py"))
 ROOMS = sorted(path.parent for path in PACKAGE.glob("*/__init__.py"))
+ENTRANCES = {"", "__main__"}  # vae_cli/__init__.py and __main__.py are no rooms
 OF_NAMED_TUPLES = {"_fields", "_replace", "_asdict", "_make"}  # public, in spite of their names
 MOST_ARROWS, MOST_LINES, MOST_LINES_OF_A_FUNCTION = 60, 200, 40
 
@@ -27,7 +28,7 @@ def test_few_rooms_import_each_other():
         (room(importer), room(imported))
         for importer in graph.modules
         for imported in graph.find_modules_directly_imported_by(importer)
-        if room(importer) != room(imported)
+        if room(importer) != room(imported) and room(importer) not in ENTRANCES
     }
     assert {"training", "config"} <= {importer for importer, _ in arrows}
     assert len(arrows) <= MOST_ARROWS, sorted(arrows)
