@@ -1,4 +1,4 @@
-"""The charts: what they hand to matplotlib, and where there is nothing to draw."""
+"""The charts: what they pass to matplotlib, and when there is nothing to draw."""
 
 import json
 from statistics import stdev
@@ -53,7 +53,7 @@ def test_the_line_plot(tmp_path, drawn, rates, scale):
     assert [call[0][0] for call in drawn["axhline"]] == [ENTROPY]
 
 
-def test_the_line_plot_leaves_out_what_has_no_colour(tmp_path, drawn):
+def test_the_line_plot_leaves_out_lines_beyond_its_ten_colours(tmp_path, drawn):
     for i in range(12):
         for rate in (0.1, 0.2):
             write_run(tmp_path / f"{i}-{rate}", batch_size=i + 1, optimizer__lr=rate)
@@ -90,7 +90,7 @@ def test_curves_are_drawn_of_members_that_have_logged(sweep, drawn, tmp_path):
     [([0.1, 1, 10], True), ([1, 2, 3], False), ([10, 25, 50], False), (list(range(1, 101)), False),
      ([0.001, 0.003, 0.01, 0.03, 0.1], True), ([0, 1, 10, 100], False), ([-1, 1], False), ([5], False), ([1, 10], True)],
 )  # fmt: skip
-def test_axes_are_logarithmic_where_values_are_spaced_so(values, expected):
+def test_axes_are_logarithmic_if_the_values_are_spaced_so(values, expected):
     assert is_logarithmic(values) is expected
 
 
@@ -99,7 +99,7 @@ def test_values_over_decades(values, expected):
     assert spans_decades(values) is expected
 
 
-def test_labels_are_no_mathematics():
+def test_labels_are_not_read_as_mathematics():
     assert plot_label("a$b$_") == r"a\$b\$_" and plot_label("_hidden") == " _hidden" and len(plot_label("x" * 99)) == 60  # fmt: skip
 
 

@@ -30,7 +30,7 @@ def test_the_csv_parses_back(written):
     assert {line["members"]: line["latent.code_size"] for line in lines[4:]} == {"broken": "50", "garbled": "60", "running": "40"}  # fmt: skip
 
 
-def test_all_is_written(written):
+def test_every_file_is_written(written):
     pictures = {f"{name}.png" for name in PICTURES}
     assert {file.name for file in written.iterdir()} == {
         "compare.csv",
@@ -56,7 +56,7 @@ def test_a_failure_leaves_the_earlier_comparison(sweep, undrawn, monkeypatch):
     assert (out / "compare.html").read_bytes() == before and not list(sweep.glob(".comparison-*"))
 
 
-def test_what_is_no_comparison_is_not_replaced(sweep, tmp_path, undrawn):
+def test_a_folder_that_is_no_comparison_is_not_replaced(sweep, tmp_path, undrawn):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/thesis.tex").touch()
     with pytest.raises(UserError, match="is not empty and holds no comparison"):

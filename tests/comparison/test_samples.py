@@ -8,7 +8,7 @@ from runs.synthetic import write_run
 from vae_cli.comparison.samples import TILE, samples, trimmed
 
 
-def test_samples_lose_title_and_margins_and_what_is_beyond_ten():
+def test_title_margins_and_images_beyond_ten_are_cut_off():
     image = np.full((200, 150, 3), 255, np.uint8)
     image[20:181, 10:131] = 0
     image[20:181:8, 10:131] = image[20:181, 10:131:8] = 191

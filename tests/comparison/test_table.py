@@ -1,4 +1,4 @@
-"""The table: what is averaged, what comes first, what is named."""
+"""The table: means over seeds, the order of rows, unfinished members, notices."""
 
 import json
 from statistics import fmean, stdev
@@ -64,14 +64,14 @@ def test_without_a_value_the_most_important_metric_is_compared(tmp_path, lacking
     assert tabulate(tmp_path).value == expected
 
 
-def test_what_has_not_finished_is_named_and_not_averaged(sweep):
+def test_unfinished_members_are_named_and_not_averaged(sweep):
     statuses = {other.name: other.status for other in tabulate(sweep).others}
     assert statuses.keys() == {"running", "broken", "garbled"}
     assert (statuses["running"], statuses["broken"]) == ("unfinished", "failed")
     assert statuses["garbled"].startswith("unreadable: ")
 
 
-def test_where_nothing_has_finished_the_first_are_named(tmp_path):
+def test_if_nothing_has_finished_the_first_members_are_named(tmp_path):
     for i in range(7):
         write_run(tmp_path / f"{i}", status="failed")
     with pytest.raises(UserError, match=r"no run has finished: 0: failed; .*4: failed; and 2 more"):

@@ -10,8 +10,8 @@ from conftest import MNIST, SUBSET
 from evaluation.outcome import QUICK, assert_done, assert_refused, figures
 
 
-def test_a_class_that_was_left_out_is_looked_for(command, trained):
-    """No 4 among the test images; those of the whole test split are the anomalies."""
+def test_a_class_that_was_left_out_is_an_anomaly(command, trained):
+    """The test images have no 4; the fours of the whole test split are the anomalies."""
     folder = trained("without", *MNIST, "data.exclude_classes=[4]", "latent.code_size=2", "batch_size=20")
     run = command(
         "vae-eval", f"run={folder}", "anomaly=digit_4", "nll_samples=10", "probe=false", "pictures=[anomaly]",
@@ -41,8 +41,8 @@ def test_another_data_set_is_made_at_the_runs_size(command, original_gaussian, o
 
 
 @pytest.mark.parametrize("name", ["noise.npy", "noise.npz"])
-def test_images_of_a_file_are_told_apart(command, original_gaussian, tmp_path, name):
-    """Noise is nothing that a model of digits expects."""
+def test_images_of_a_file_are_anomalies(command, original_gaussian, tmp_path, name):
+    """A model of digits finds noise improbable."""
     folder = Path(shutil.copytree(original_gaussian, tmp_path / "run"))
     noise = np.random.default_rng(0).random((40, 28, 28)) > 0.5
     if name.endswith("npy"):

@@ -13,7 +13,7 @@ import vae_cli
 
 
 def test_an_evaluation_leaves_its_folder_and_nothing_of_the_run_changes(evaluated, original_bernoulli):
-    """Beside evaluation/ there are an event file and what the embedding projector reads, nothing hidden."""
+    """Only evaluation/, an event file and the files of the embedding projector are new; no hidden file is."""
     before, after = contents(original_bernoulli), contents(evaluated("bernoulli").folder)
     assert {name: after[name] for name in before} == before
     new = after.keys() - before.keys()
@@ -71,7 +71,7 @@ def test_the_exact_likelihood_is_near_the_sampled_one_and_above_the_entropy(eval
     assert "exact" in found["gap"]["meaning"] and "64" in exact["meaning"]
 
 
-def test_bits_are_reported_a_unit_at_a_time(evaluated):
+def test_bits_are_reported_for_each_unit(evaluated):
     folder = evaluated("bernoulli").folder
     per_unit, found = summary(folder)["per_unit"], figures(folder)
     assert sum(per_unit["rate"]) == pytest.approx(found["rate"]["value"], rel=1e-5)
@@ -165,7 +165,7 @@ def test_the_console_names_the_figures_and_the_report(evaluated):
     assert lines[-1].strip() == str(folder / "evaluation/report.html")
 
 
-def test_the_report_says_how_to_get_it_again(evaluated):
+def test_the_report_has_the_commands_that_made_it(evaluated):
     folder = evaluated("gaussian").folder
     html = (folder / "evaluation/report.html").read_text()
     assert f"vae-eval run={folder} nll_samples=100" in html

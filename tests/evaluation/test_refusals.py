@@ -71,7 +71,9 @@ def test_a_wrong_key_or_value_is_one_line(command, original_gaussian, argument, 
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_rectangles_and_bits_cannot_give_is_one_line(command, original_bernoulli, argument, words):
+def test_pictures_that_rectangles_and_bits_cannot_give_are_refused_in_one_line(
+    command, original_bernoulli, argument, words
+):
     assert_refused(command, original_bernoulli, argument, words=words)
 
 
@@ -86,7 +88,7 @@ def test_what_needs_a_likelihood_is_refused_for_a_plain_auto_encoder(
 
 
 def test_more_than_twenty_bits_are_not_enumerated(command, trained):
-    """Not when asked for, and not by itself."""
+    """exact=true is refused, and exact=auto leaves them out."""
     folder = trained("many", "latent=bernoulli", "latent.code_size=21", "data.train_size=50",
                      "data.validation_size=20", "data.test_size=20")  # fmt: skip
     words = ("exact=true", "at most 1,048,576 codes", "latent=bernoulli of 21 bits")
@@ -135,7 +137,7 @@ def test_what_only_vae_train_has_is_not_suggested(command, original_bernoulli, t
 
 
 def test_each_failed_member_of_several_is_named_in_one_line(command, tmp_path):
-    """At once, before Hydra's own lines, which are of the first alone."""
+    """Before Hydra's own lines, which name only the first."""
     arguments = ["-m", "run=elsewhere,nowhere", "samples=1"]
     done = command("vae-eval", *arguments, cwd=tmp_path)
     first, second, hydras, last = done.stderr.splitlines()

@@ -44,7 +44,7 @@ def test_several_runs_at_once(command, original_bernoulli, original_deterministi
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bernoulli", "deterministic"]
 
 
-def test_seed_and_limit_change_what_they_say(command, original_bernoulli, tmp_path):
+def test_the_seed_and_the_number_of_images_change_the_figures(command, original_bernoulli, tmp_path):
     folder, found = Path(shutil.copytree(original_bernoulli, tmp_path / "run")), []
     for arguments in (["seed=1"], ["seed=2"], ["seed=2", "test_images=10"]):
         assert_done(command("vae-eval", f"run={folder}", *QUICK, *arguments, cwd=tmp_path))
@@ -76,7 +76,7 @@ def test_a_run_that_did_not_finish_is_evaluated_with_a_notice(
     assert notice in console and notice in (folder / "evaluation/report.html").read_text()
 
 
-def test_a_run_without_its_best_checkpoint_is_judged_by_its_last(command, original_bernoulli, tmp_path):
+def test_a_run_without_a_best_checkpoint_is_evaluated_at_its_last_one(command, original_bernoulli, tmp_path):
     folder = Path(shutil.copytree(original_bernoulli, tmp_path / "run"))
     (folder / "checkpoints/best.pt").unlink()
     console = assert_done(command("vae-eval", "run=run", *QUICK, cwd=tmp_path))
@@ -95,7 +95,7 @@ def test_one_image_is_enough(request, command, tmp_path, original):
     assert found["n"] == 1 and found["standard_error"] is None
 
 
-def test_test_labels_of_one_class_are_no_reason_to_fail(command, original_gaussian, tmp_path):
+def test_test_labels_of_one_class_are_no_failure(command, original_gaussian, tmp_path):
     """probe=auto on the first image alone; it may leave the probes out or say why not in one line."""
     shutil.copytree(original_gaussian, tmp_path / "run")
     arguments = ["nll_samples=10", "test_images=1", "pictures=[]", "classifier_epochs=0"]
@@ -105,7 +105,7 @@ def test_test_labels_of_one_class_are_no_reason_to_fail(command, original_gaussi
     assert "Traceback" not in run.stderr
 
 
-def test_a_broken_summary_of_the_run_is_no_reason_to_fail(command, original_bernoulli, tmp_path):
+def test_a_broken_summary_of_the_run_is_no_failure(command, original_bernoulli, tmp_path):
     """JSON that is no object, and bytes that are no text."""
     folder = Path(shutil.copytree(original_bernoulli, tmp_path / "run"))
     for content in (b"{", b"{}", b"[]", b"\xff\xfe"):

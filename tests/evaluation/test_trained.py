@@ -39,13 +39,13 @@ def binary_images(n: int = 4) -> Tensor:
     return torch.rand(n, 1, 24, 24, generator=torch.Generator().manual_seed(0)).round()
 
 
-def test_import_and_nothing_more_does_not_wait_for_torch():
+def test_importing_the_package_does_not_import_torch():
     code = "import sys, vae_cli; print(vae_cli.__version__, 'torch' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.split() == [vae_cli.__version__, "False"]
 
 
-def test_what_was_loaded_says_what_it_is(digits, boxes, original_gaussian):
+def test_a_loaded_model_has_its_shape_scale_step_and_configuration(digits, boxes, original_gaussian):
     assert digits.shape == (1, 28, 28) and boxes.shape == (1, 24, 24)
     assert digits.scale == pytest.approx(1 / 255) and boxes.scale == 1
     saved = yaml.safe_load((original_gaussian / ".hydra/config.yaml").read_text())

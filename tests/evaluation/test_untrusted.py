@@ -82,7 +82,7 @@ def test_vae_eval_refuses_such_a_configuration_too(command, original_bernoulli, 
 
 
 def test_parts_inside_a_part_are_not_constructed(original_bernoulli, tmp_path):
-    """A nested `_target_` is a value like any other, and no right one."""
+    """A nested `_target_` is a value of the wrong type."""
     folder, marker = copy_of(original_bernoulli, tmp_path), tmp_path / "marker"
 
     def change(config: dict) -> None:
@@ -146,7 +146,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("how", BROKEN)
 def test_a_configuration_with_a_broken_group_is_a_users_error(original_bernoulli, tmp_path, how):
-    """A UserError, whatever stands in the place of a group."""
+    """Whatever the group is replaced by."""
     folder, found = tmp_path / "run", {}
     (folder / ".hydra").mkdir(parents=True)
     (folder / "checkpoints").symlink_to(original_bernoulli / "checkpoints")

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("float64")
 SAMPLES = 30
 
 
-def test_accuracies_are_of_the_test_images_by_so_many_training_images_in_no_order():
+def test_accuracies_are_of_the_test_images_and_use_the_given_number_of_training_images():
     of = tells_images_apart("gaussian")
     metrics = usefulness.classifiers(of, 100, 0)
     assert set(metrics) == {f"{a}_{b}" for a in ("code", "pixels") for b in ("logistic", "neighbours")}
@@ -62,8 +62,8 @@ def test_anomalies_that_are_the_test_images_themselves_rank_at_chance():
     same(metrics["anomaly_nll"], -scores)
 
 
-def test_images_the_model_finds_unlikely_rank_above_the_test_images():
-    """Noise is no rectangle to a decoder that says black: AUROC 1, and a higher −log p(x) is the anomaly's."""
+def test_images_that_the_model_finds_improbable_rank_above_the_test_images():
+    """Noise against a decoder that returns black: AUROC 1, because anomalies have the higher −log p(x)."""
     of = tells_images_apart("bernoulli")
     with torch.no_grad():
         of.vae.decoder[-1].bias.fill_(-8.0)

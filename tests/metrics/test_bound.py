@@ -1,4 +1,4 @@
-"""Figures on held-out images, against oracles over recorded noise and models built by hand."""
+"""The bound on held-out images, against oracles over recorded noise and models built by hand."""
 
 import copy
 import math
@@ -44,7 +44,7 @@ def images(n: int = B) -> Tensor:
 @pytest.mark.parametrize("latent", [LATENTS[name](K) for name in WITH_PRIOR], ids=WITH_PRIOR)
 @pytest.mark.parametrize("rows", [1, 16, 10**6])
 def test_bound_is_the_mean_over_images_of_its_own_terms_however_it_is_chunked(monkeypatch, latent, rows):
-    """elbo = −(rate + distortion), by oracles over the very noise that was drawn; stored grey levels are scaled."""
+    """elbo = −(rate + distortion), by oracles over the same noise; stored grey levels are scaled."""
     monkeypatch.setattr(evaluate, "DECODED_ROWS", rows)
     model, x, samples = vae(latent), images(9), 4
     model.latent = recorded = RecordedNoise(latent)
@@ -82,7 +82,7 @@ def test_a_categorical_unit_is_active_if_any_of_its_probabilities_varies():
 
 
 class Doubled(ELBO):
-    """It adds twice the rate of each image to what is validated."""
+    """Adds twice the rate of each image to the validation metrics."""
 
     def bound(self, model: VAE, x: Tensor, noise: Tensor) -> dict[str, Tensor]:
         return {"doubled": 2 * model.latent.rate(model.encode(x)).sum(-1)}
@@ -102,7 +102,7 @@ def test_standard_error_is_of_the_mean_and_unknown_for_one_value():
 
 
 def test_figures_use_their_own_generator():
-    """The same at each call, another for another seed, and nothing is taken from torch's own."""
+    """The same at each call, different for another seed, and torch's own generator does not move."""
     model, (data, split) = vae(BernoulliLatent(K)), data_of(images())
     before = torch.get_rng_state()
     first, again, other = (evaluate.bound(model, data, split, 2, seed=s) for s in (0, 0, 1))

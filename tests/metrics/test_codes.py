@@ -41,7 +41,7 @@ def random_posterior(latent: str, n: int, units: int) -> tuple[Posterior, Poster
 # How the rate splits.
 
 
-def test_bits_that_name_their_image_hold_log_n_nats():
+def test_bits_that_identify_their_image_hold_log_n_nats():
     """8 images, each sure of its own 3 bits of 5, the others sure to be 0: rate 5 log 2, of which I = log 8."""
     numbers = torch.arange(8)[:, None] >> torch.arange(5) & 1
     q, prior = Bernoulli(80.0 * numbers - 40), Bernoulli(torch.zeros(5))
@@ -52,7 +52,7 @@ def test_bits_that_name_their_image_hold_log_n_nats():
 
 
 def test_gaussian_codes_far_apart_hold_log_n_nats():
-    """Unit means 10 apart, std e⁻¹; what is left of the rate is KL(q(z) ‖ p(z)), at each image's own noise."""
+    """Means 10 apart, std e⁻¹. The rest of the rate is KL(q(z) ‖ p(z)), at each image's own noise."""
     n, mean = 10, 10 * torch.arange(10.0)[:, None].expand(10, 2)
     q, prior = Normal(mean, torch.full((n, 2), -1.0)), Normal(torch.zeros(2), torch.zeros(2))
     noise = torch.randn(n, 2, generator=seeded())
@@ -73,7 +73,7 @@ def test_posteriors_that_are_the_prior_hold_nothing(latent):
 
 
 @every_latent
-def test_posteriors_that_are_all_the_same_pay_a_rate_but_say_nothing(latent):
+def test_posteriors_that_are_all_the_same_have_a_rate_but_no_information(latent):
     q, prior, noise = random_posterior(latent, 1, 3)
     q = apply(lambda t: t.expand(50, *t.shape[1:]), q)
     split = split_rate(q, prior, noise.expand(50, -1))

@@ -1,4 +1,4 @@
-"""Probes and ranking figures: examples worked by hand, chance, and what a classifier may not depend on."""
+"""Probes and rankings: examples worked by hand, chance level, and what a classifier must not depend on."""
 
 import math
 
@@ -33,13 +33,13 @@ def clusters(n: int, seed: int) -> Examples:
 
 
 @every_classifier
-def test_separable_codes_are_read_without_error(classify):
+def test_separable_codes_are_classified_without_error(classify):
     assert classify(clusters(100, 0), clusters(200, 1)) == 1.0
 
 
 @every_classifier
-def test_labels_that_have_nothing_to_do_with_codes_are_read_at_chance(classify):
-    """Three equally likely classes, 3,000 test labels that are independent of what is answered: z ≤ 4."""
+def test_labels_that_are_independent_of_codes_are_predicted_at_chance(classify):
+    """Three equally likely classes, 3,000 test labels that are independent of the predictions: z ≤ 4."""
     (train, labels), (test, test_labels), rng = clusters(300, 0), clusters(3000, 1), np.random.default_rng(2)
     accuracy = classify(
         Examples(train, rng.permutation(labels)), Examples(test, rng.permutation(test_labels))
@@ -48,13 +48,13 @@ def test_labels_that_have_nothing_to_do_with_codes_are_read_at_chance(classify):
 
 
 def test_logistic_regression_standardizes_its_inputs():
-    """A unit in other units of measure is read as well: the inputs are standardized on the training set."""
+    """The scale of an input does not matter: inputs are standardized on the training set."""
     factors, (train, labels), (test, test_labels) = (
         np.array([1e-4, 1.0, 1e4]),
         clusters(60, 0),
         clusters(300, 1),
     )
-    noise = np.random.default_rng(3).normal(0, 4, (360, 3))  # so that some are wrong
+    noise = np.random.default_rng(3).normal(0, 4, (360, 3))  # so that some predictions are wrong
     first, second = train + noise[:60], test + noise[60:]
     plain = logistic_regression(Examples(first, labels), Examples(second, test_labels))
     scaled = logistic_regression(Examples(first * factors, labels), Examples(second * factors, test_labels))
@@ -62,7 +62,7 @@ def test_logistic_regression_standardizes_its_inputs():
     assert scaled == pytest.approx(plain, abs=1e-12)
 
 
-def test_neighbours_vote_and_are_at_most_as_many_as_there_are():
+def test_neighbours_vote_and_there_are_no_more_than_training_images():
     """Of five, three are of class 1; of three training images all vote."""
     inputs = np.array([[0.0], [0.1], [0.2], [0.3], [0.4], [9.0]])
     labels = np.array([0, 0, 1, 1, 1, 0])
@@ -98,8 +98,8 @@ def classified(train, test, epochs: int, tick=lambda n: None) -> tuple[float, fl
     return loss.mean().item(), correct.mean().item()
 
 
-def test_the_pixel_classifier_learns_and_tells_of_each_epoch():
-    """From about log 4 nats at chance to few; loss and accuracy are of the test images."""
+def test_the_pixel_classifier_learns_and_reports_each_epoch():
+    """The loss falls from about log 4 nats, chance level; loss and accuracy are of the test images."""
     ticks = []
     before, _ = classified(toy(600, 0), toy(200, 1), 0, ticks.append)
     loss, accuracy = classified(toy(600, 0), toy(200, 1), 20, ticks.append)
@@ -121,7 +121,7 @@ def test_the_pixel_classifier_is_deterministic_and_leaves_torchs_generator_alone
 
 
 def test_the_pixel_classifier_standardizes_by_the_training_set():
-    """Grey levels of 0 … 255 or of 0 … 1 make no difference, neither does an offset."""
+    """The result is the same for grey levels from 0 to 255 or from 0 to 1, and with an offset."""
     (x, labels), (test, test_labels) = toy(300, 0, torch.float64), toy(100, 1, torch.float64)
     plain = classified((x, labels), (test, test_labels), 3)
     scaled = classified((255 * x + 7, labels), (255 * test + 7, test_labels), 3)
@@ -129,7 +129,7 @@ def test_the_pixel_classifier_standardizes_by_the_training_set():
 
 
 def test_the_pixel_classifier_takes_images_that_are_all_the_same():
-    """Nothing can be told apart: the loss is finite and the accuracy that of one answer."""
+    """The loss is finite, and the accuracy is that of one constant prediction."""
     x, (_, labels) = torch.full((50, 4), 0.5), toy(50, 0)
     loss, accuracy = classified((x, labels), (x, labels), 2)
     assert math.isfinite(loss)
@@ -148,7 +148,7 @@ def test_ranking_is_what_one_counts_by_hand():
 
 
 def test_ranking_at_its_extremes(monkeypatch):
-    """All above, all below, all equal; then no resample differs and the errors are 0."""
+    """All above, all below, all equal: every resample is the same, so that the errors are 0."""
     monkeypatch.setattr(probes, "RESAMPLES", 20)
     low, high = np.arange(6.0), np.arange(10.0, 13.0)
     assert ranking(low, high) == pytest.approx((1.0, 0.0, 1.0, 0.0), abs=1e-12)

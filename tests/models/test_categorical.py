@@ -88,7 +88,7 @@ def test_two_categories_are_a_bit():
 
 @pytest.mark.parametrize("logit", [50.0, 1e4])
 def test_extreme_logits_keep_values_and_gradients_finite(logit):
-    """In float32: a unit that is certain pays log C, and the gradient of the KL vanishes."""
+    """In float32: the KL of a certain unit is log C, and the gradient of the KL vanishes."""
     logits = torch.zeros(1, C, 1, dtype=torch.float32)
     logits[0, 1] = logit
     logits.requires_grad_()

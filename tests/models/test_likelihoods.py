@@ -36,8 +36,8 @@ MEAN_IMAGE = torch.tensor([0.01, 0.03, 0.2, 0.5, 0.6, 0.9, 0.99], dtype=torch.fl
 
 
 @pytest.mark.parametrize("name", LIKELIHOODS)
-def test_bias_makes_the_decoder_answer_with_the_mean_image(name):
-    """Exactly, but for the continuous Bernoulli, whose mean has no closed inverse: within 5 % of either side."""
+def test_with_the_bias_alone_the_decoder_returns_the_mean_image(name):
+    """Exactly, except for the continuous Bernoulli, whose mean has no closed inverse: within 5 % of either side."""
     likelihood = LIKELIHOODS[name]
     bias = likelihood.bias(MEAN_IMAGE)
     assert bias.shape == (7 * likelihood.outputs_per_pixel,)
@@ -49,7 +49,7 @@ def test_bias_makes_the_decoder_answer_with_the_mean_image(name):
 
 @every_likelihood
 def test_bias_stays_finite_for_pixels_that_are_always_black_or_white(likelihood):
-    """They are held a little inside (0, 1), where one surprising pixel does not cost everything."""
+    """They are kept a little inside (0, 1), so that one surprising pixel has a finite log-probability."""
     p = likelihood(likelihood.bias(torch.tensor([0.0, 1.0])))
     torch.testing.assert_close(p.mean, torch.tensor([0.0, 1.0]), rtol=0, atol=0.011)
     assert p.log_prob(torch.tensor([1.0, 0.0])).isfinite().all()
@@ -60,8 +60,8 @@ def log_std_of(likelihood: GaussianLikelihood, h: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("floor", [-4.0, -1.0, 2.0])
-def test_the_gaussians_log_std_stays_above_its_floor_with_a_living_gradient(floor):
-    """In float32: log_std ≥ floor whatever the decoder says, ∂ log_std / ∂ h = sigmoid(h − floor) > 0."""
+def test_the_gaussians_log_std_stays_above_its_floor_and_its_gradient_does_not_vanish(floor):
+    """In float32: log_std ≥ floor for any output of the decoder, ∂ log_std / ∂ h = sigmoid(h − floor) > 0."""
     h = (floor + torch.tensor([-80.0, -20.0, -1.0, 0.0, 1.0, 20.0])).requires_grad_()
     log_std = log_std_of(GaussianLikelihood(floor), h)
     (gradient,) = torch.autograd.grad(log_std.sum(), h)
@@ -69,9 +69,9 @@ def test_the_gaussians_log_std_stays_above_its_floor_with_a_living_gradient(floo
     assert (gradient > 0).all()
     torch.testing.assert_close(gradient, (h.detach() - floor).sigmoid())
     assert (log_std_of(GaussianLikelihood(floor), torch.tensor([-1e30])) == floor).all()
-    torch.testing.assert_close(log_std[-1], h[-1], rtol=0, atol=1e-5)  # far above the floor it is not felt
+    torch.testing.assert_close(log_std[-1], h[-1], rtol=0, atol=1e-5)  # far above, the floor has no effect
 
 
-def test_without_a_floor_log_std_is_what_the_decoder_says():
+def test_without_a_floor_log_std_is_the_output_of_the_decoder():
     h = torch.tensor([-80.0, 0.0, 20.0])
     assert torch.equal(log_std_of(GaussianLikelihood(None), h), h)

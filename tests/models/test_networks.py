@@ -38,17 +38,17 @@ def weighted(network: nn.Sequential) -> list[nn.Module]:
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("outputs_per_pixel", [1, 2])
 def test_vectors_in_vectors_out(network: Network, shape, outputs_per_pixel):
-    """[..., D] → [..., P] and [..., K] → [..., D × outputs]; every row by itself, whatever axes lead."""
+    """[..., D] → [..., P] and [..., K] → [..., D × outputs]; each row independently, for any leading axes."""
     torch.manual_seed(0)
     pixels = math.prod(shape)
     encoder, decoder = network.encoder(shape, 11), network.decoder(CODE_SIZE, shape, outputs_per_pixel)
     for net, inputs, outputs in ((encoder, pixels, 11), (decoder, CODE_SIZE, pixels * outputs_per_pixel)):
         rows = vectors(2, 3, inputs)
-        answer = net(rows)
-        assert answer.shape == (2, 3, outputs)
-        torch.testing.assert_close(answer[1], net(rows[1]))
-        torch.testing.assert_close(answer[1, 2], net(rows[1, 2:])[0])
-        assert (answer.std((0, 1)) > 0).all()  # every output depends on its input
+        found = net(rows)
+        assert found.shape == (2, 3, outputs)
+        torch.testing.assert_close(found[1], net(rows[1]))
+        torch.testing.assert_close(found[1, 2], net(rows[1, 2:])[0])
+        assert (found.std((0, 1)) > 0).all()  # every output depends on its input
 
 
 def test_hidden_widths_are_mirrored():
@@ -140,8 +140,8 @@ def test_initializations_have_their_scale_and_start_biases_at_zero(network: Netw
 
 @every_network
 @pytest.mark.parametrize("outputs_per_pixel", [1, 2])
-def test_set_output_bias_is_what_a_decoder_answers_before_it_listens(network: Network, outputs_per_pixel):
-    """Pixel by pixel for an MLP; a convolution has one bias a channel, and takes the mean over its pixels."""
+def test_set_output_bias_is_what_a_decoder_returns_with_zero_weights(network: Network, outputs_per_pixel):
+    """Pixel by pixel for an MLP; a convolution has one bias for each channel, the mean over its pixels."""
     shape = (3, 9, 8)
     decoder = network.decoder(CODE_SIZE, shape, outputs_per_pixel)
     bias = vectors(3 * 9 * 8 * outputs_per_pixel)

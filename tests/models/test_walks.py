@@ -1,4 +1,4 @@
-"""How one moves in each code space: codes that resemble those of a data set, paths, traversals."""
+"""Resampled codes, paths and traversals in each code space."""
 
 import math
 
@@ -17,7 +17,7 @@ from vae_cli.models.latents.gaussian import GaussianLatent
 every_latent = pytest.mark.parametrize("name", LATENTS)
 
 
-# Codes that resemble those of a data set.
+# Resampled codes: they resemble those of a data set.
 
 
 @pytest.mark.parametrize("name", ["gaussian", "deterministic"])
@@ -38,8 +38,8 @@ def test_resampled_codes_have_the_mean_and_covariance_of_the_mixture(name, float
     assert ((codes.T.cov() - covariance).abs() <= 4 * error).all()
 
 
-def test_resampled_codes_keep_to_the_plane_of_codes_whose_covariance_is_singular():
-    """A unit that is off stays at its value, one that is twice another stays so; also with a single image."""
+def test_resampled_codes_stay_in_the_subspace_of_the_codes():
+    """A constant unit stays constant, and a unit that is twice another one stays so; also with a single image."""
     means = torch.randn(50, 3, generator=seeded())
     means[:, 1], means[:, 2] = 0.5, 2 * means[:, 0]
     codes = DeterministicLatent(3).resample(Delta(means), 1000, seeded())
@@ -55,8 +55,8 @@ def test_resampled_codes_keep_to_the_plane_of_codes_whose_covariance_is_singular
     assert DeterministicLatent(40).resample(Delta(many), 10, seeded()).isfinite().all()
 
 
-def test_resampled_bits_have_the_rates_of_the_mixture_and_are_independent():
-    """200,000 codes, z ≤ 4; although each image's own bits go together."""
+def test_resampled_bits_have_the_frequencies_of_the_mixture_and_are_independent():
+    """200,000 codes, z ≤ 4; the bits of each image depend on each other."""
     n, first = 200_000, 3 * torch.randn(50, generator=seeded())
     q = Bernoulli(torch.stack([first, first, torch.full((50,), 200.0)], -1))
     codes = BernoulliLatent(3).resample(q, n, seeded())
@@ -68,7 +68,7 @@ def test_resampled_bits_have_the_rates_of_the_mixture_and_are_independent():
 
 
 def test_resampled_categories_have_the_frequencies_of_the_mixture_and_are_independent():
-    """200,000 codes, z ≤ 4; although each image's own units go together."""
+    """200,000 codes, z ≤ 4; the units of each image depend on each other."""
     n, first = 200_000, 2 * torch.randn(50, 4, generator=seeded())
     q = OneHotCategorical(torch.stack([first, first.flip(1)], -1))  # [50, 4, 2]
     codes = CategoricalLatent(2, 4).resample(q, n, seeded()).unflatten(-1, (4, 2))
@@ -90,11 +90,11 @@ def test_resampled_codes_are_a_function_of_their_generator(name):
     assert torch.equal(before, torch.get_rng_state())
 
 
-# Walks.
+# Paths.
 
 
 @pytest.mark.parametrize("latent", [GaussianLatent(3), DeterministicLatent(3)])
-def test_a_path_of_numbers_is_a_straight_line_at_equal_steps(latent):
+def test_a_continuous_path_is_a_straight_line_in_equal_steps(latent):
     start, end = torch.tensor([0.0, 1.0, -2.0]), torch.tensor([10.0, 1.0, 3.0])
     path = latent.path(start, end, 11)
     assert path.shape == (11, 3)
@@ -102,8 +102,8 @@ def test_a_path_of_numbers_is_a_straight_line_at_equal_steps(latent):
     torch.testing.assert_close(path.diff(dim=0), ((end - start) / 10).expand(10, 3), rtol=0, atol=1e-6)
 
 
-def test_a_path_of_bits_flips_one_at_a_time_the_surest_first():
-    """From mode to mode; sure is a bit whose probability at the end is far from ½, whatever it is at the start."""
+def test_a_path_of_bits_flips_one_at_a_time_the_most_certain_first():
+    """From mode to mode. A bit is certain if its probability at the end is far from ½."""
     start = torch.tensor([0.9, 0.1, 0.6, 0.4, 0.99])
     end = torch.tensor([0.2, 0.6, 0.01, 0.3, 0.98])
     path = BernoulliLatent(5).path(start, end, 11)
@@ -112,7 +112,7 @@ def test_a_path_of_bits_flips_one_at_a_time_the_surest_first():
     assert path.dtype == start.dtype
 
 
-def test_a_path_of_bits_has_one_code_more_than_bits_that_differ():
+def test_a_path_of_bits_has_one_more_code_than_bits_that_differ():
     """For random ends: each step changes one bit, and none twice."""
     for seed in range(20):
         start, end = torch.rand(2, 9, generator=seeded(seed))
@@ -121,8 +121,8 @@ def test_a_path_of_bits_has_one_code_more_than_bits_that_differ():
         assert (path.diff(dim=0).abs().sum(1) == 1).all()
         assert len(path) == 1 + (path[0] != path[-1]).sum()
         flips = path.diff(dim=0).abs().argmax(1)
-        sureness = (end - 0.5).abs()[flips]
-        assert (sureness.diff() <= 0).all()
+        certainty = (end - 0.5).abs()[flips]
+        assert (certainty.diff() <= 0).all()
 
 
 def test_a_path_of_bits_between_ends_of_one_mode_is_that_code():
@@ -130,8 +130,8 @@ def test_a_path_of_bits_between_ends_of_one_mode_is_that_code():
     assert path.tolist() == [[1.0, 0.0]]
 
 
-def test_a_path_of_categories_changes_one_unit_at_a_time_the_surest_first():
-    """From mode to mode; surest is the unit whose value at the end is most probable. Values: 0 1 2 in each unit."""
+def test_a_path_of_categories_changes_one_unit_at_a_time_the_most_certain_first():
+    """From mode to mode, in the order of the probability of a unit's value at the end."""
     start = torch.tensor([[0.8, 0.1, 0.2], [0.1, 0.7, 0.2], [0.1, 0.2, 0.6]]).flatten()  # 0 1 2
     end = torch.tensor([[0.1, 0.9, 0.3], [0.5, 0.0, 0.3], [0.4, 0.1, 0.4]]).flatten()  # 1 0 2
     path = CategoricalLatent(3, 3).path(start, end, 11)
@@ -139,7 +139,7 @@ def test_a_path_of_categories_changes_one_unit_at_a_time_the_surest_first():
     assert path.dtype == start.dtype and (path.unflatten(-1, (3, 3)).sum(1) == 1).all()
 
 
-# Traversals: one unit at each of its values, the others as they are.
+# Traversals: one unit at each of its values, the others unchanged.
 
 
 @every_latent

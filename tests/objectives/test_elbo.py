@@ -1,15 +1,15 @@
-"""The ELBO: laws over every latent × estimator × likelihood, what beta weighs, free bits, and its schedule."""
+"""The ELBO: laws over every latent × estimator × likelihood, free bits, and its schedule."""
 
 import copy
 
 import pytest
 import torch
-from models.tables import ESTIMATORS, LATENTS, LIKELIHOODS, PAIRS, close, images, seeded, vae
-from torch import Tensor, nn
+from models.tables import LATENTS, LIKELIHOODS, close, images, vae
+from objectives.elbos import B, K, S, draw, elbo, every_likelihood, every_pair, gradient_of, schedule
+from torch import Tensor
 
 from vae_cli.metrics.bound import hard_bound
 from vae_cli.models.distributions import Normal
-from vae_cli.models.latents.contract import Latent
 from vae_cli.models.vae import VAE
 from vae_cli.objectives.elbo import ELBO
 from vae_cli.objectives.estimators.pathwise import Pathwise
@@ -18,36 +18,13 @@ from vae_cli.objectives.estimators.score_function import Reinforce
 
 pytestmark = pytest.mark.usefixtures("float64")
 
-WITH_LEAVE_ONE_OUT = ESTIMATORS | {"leave_one_out": lambda: Reinforce("leave_one_out", 0.99)}
-EVERY = PAIRS + [(latent, "leave_one_out") for latent, estimator in PAIRS if estimator == "reinforce"]
-every_pair = pytest.mark.parametrize(("latent", "estimator"), EVERY)
-every_likelihood = pytest.mark.parametrize("likelihood", LIKELIHOODS)
-S, B, K, D = 3, 5, 2, 6
-
-
-def elbo(estimator: str, free_bits: float = 0.0) -> ELBO:
-    return ELBO(WITH_LEAVE_ONE_OUT[estimator](), free_bits=free_bits)
-
-
-def draw(latent: Latent, *shape: int, seed: int = 2) -> Tensor:
-    return latent.noise(shape, seeded(seed), torch.zeros(()))
-
-
-def schedule(beta: float, temperature: float = 0.5) -> dict[str, float]:
-    return {"beta": beta, "temperature": temperature}
-
-
-def gradient_of(loss: Tensor, model: nn.Module) -> list[Tensor]:
-    return list(torch.autograd.grad(loss, list(model.parameters()), retain_graph=True))
-
-
 # Laws over a table.
 
 
 @every_pair
 @every_likelihood
 def test_the_terms_of_every_combination(latent, estimator, likelihood):
-    """Shapes [B], finite terms and gradients, rate ≥ 0, the same terms from the same noise, beta weighing nats."""
+    """Shapes [B], finite terms and gradients, rate ≥ 0, the same terms from the same noise, and beta multiplies nats."""
     parts = LIKELIHOODS[likelihood]()
     model, x = vae(LATENTS[latent](K), parts), images(parts, B)
     noise, objective = draw(model.latent, S, B), elbo(estimator)
@@ -89,7 +66,7 @@ def test_the_reported_terms_are_the_hard_bound(latent, estimator, likelihood):
 
 
 def test_the_encoder_sees_the_inputs_and_the_likelihood_the_target():
-    """A corrupted input changes the posterior, not what is to be reconstructed."""
+    """A corrupted input changes the posterior, not the target of the reconstruction."""
     model, x = (
         vae(LATENTS["gaussian"](K), LIKELIHOODS["unit_gaussian"]()),
         images(LIKELIHOODS["unit_gaussian"](), B),
@@ -105,7 +82,7 @@ def test_the_encoder_sees_the_inputs_and_the_likelihood_the_target():
 @pytest.mark.parametrize("latent", LATENTS)
 @every_likelihood
 def test_a_reconstruction_is_the_mean_image_of_the_most_probable_code(latent, likelihood):
-    """Which is a hard one where codes are discrete."""
+    """A discrete code is a hard one."""
     parts = LIKELIHOODS[likelihood]()
     model, x = vae(LATENTS[latent](K), parts), images(parts, B)
     h = model.encoder(x)
@@ -116,79 +93,11 @@ def test_a_reconstruction_is_the_mean_image_of_the_most_probable_code(latent, li
     assert torch.equal(model.generate(code), model.reconstruct(x))
 
 
-# beta = 1 means the same at every code size, image size and batch size.
-
-
-class Copies(nn.Module):
-    """Reads only the first numbers of each of its input's `blocks`, and repeats each part of its network's answer."""
-
-    def __init__(self, network: nn.Module, blocks: int, size: int, copies: int, parts: int) -> None:
-        super().__init__()
-        self.network, self.blocks, self.size = network, blocks, size
-        self.copies, self.parts = copies, parts
-
-    def forward(self, v: Tensor) -> Tensor:
-        first = v.unflatten(-1, (self.blocks, -1))[..., : self.size].flatten(-2)
-        return repeated(self.network(first), self.parts, self.copies)
-
-
-def repeated(v: Tensor, parts: int, copies: int) -> Tensor:
-    return torch.cat([v.unflatten(-1, (parts, -1))] * copies, -1).flatten(-2)
-
-
-@pytest.mark.parametrize(
-    ("latent", "estimator"), [pair for pair in EVERY if pair[1] not in ("reinforce", "leave_one_out")]
-)
-@every_likelihood
-@pytest.mark.parametrize(("units", "pixels"), [(100, 1), (1, 16), (100, 16)])
-def test_nats_add_over_units_and_pixels(latent, estimator, likelihood, units, pixels):
-    """Code size 2 → 200 multiplies the rate by 100, 8×8 → 32×32 the distortion by 16, and their gradients
-    likewise: beta balances the same two numbers of nats at every size."""
-    parts, beta, shape = LIKELIHOODS[likelihood](), 0.7, (1, 1, 64)
-    base = vae(LATENTS[latent](K), parts, shape)
-    categories = base.latent.decoder_inputs // K
-    large = VAE(
-        Copies(base.encoder, 1, 64, units, base.latent.encoder_outputs // K),
-        Copies(base.decoder, categories, K, pixels, parts.outputs_per_pixel),
-        LATENTS[latent](units * K),
-        parts,
-    )
-    x, noise, objective = images(parts, B, shape), draw(base.latent, S, B), elbo(estimator)
-    free, full = (objective(base, x, x, noise, schedule(b)) for b in (0.0, 1.0))
-    wide, long_noise = repeated(x, 1, pixels), repeated(noise, categories, units)
-    assert wide.shape == (B, 64 * pixels) and long_noise.shape == (S, B, units * base.latent.decoder_inputs)
-    found = objective(large, wide, wide, long_noise, schedule(beta))
-    close(found.reported["rate"], units * full.reported["rate"])
-    close(found.reported["distortion"], pixels * full.reported["distortion"])
-    for gradient, of_distortion, of_both in zip(
-        *(gradient_of(terms.loss.mean(), base) for terms in (found, free, full)), strict=True
-    ):
-        close(gradient, pixels * of_distortion + beta * units * (of_both - of_distortion), 1e-9)
-
-
-@every_pair
-@pytest.mark.parametrize("free_bits", [0.0, 0.3])
-def test_a_batch_of_512_weighs_what_a_batch_of_16_does(latent, estimator, free_bits):
-    """The same 16 images 32 times over: the same mean loss and the same gradients."""
-    parts = LIKELIHOODS["bernoulli"]()
-    model = vae(LATENTS[latent](K), parts)
-    x, noise = images(parts, 16), draw(model.latent, S, 16)
-    small, large = (
-        elbo(estimator, free_bits)(
-            model, x.repeat(n, 1), x.repeat(n, 1), noise.repeat(1, n, 1), schedule(0.7)
-        ).loss.mean()
-        for n in (1, 32)
-    )
-    close(large, small)
-    for here, there in zip(gradient_of(large, model), gradient_of(small, model), strict=True):
-        close(here, there)
-
-
 # Free bits.
 
 
 def free_bits_model() -> tuple[VAE, Tensor]:
-    """Two units, one with a small rate and one with a large; the decoder does not listen to either."""
+    """Two units, one with a small rate and one with a large; the decoder ignores both."""
     parts = LIKELIHOODS["unit_gaussian"]()
     model, x = vae(LATENTS["gaussian"](2), parts, hidden=()), images(parts, B)
     with torch.no_grad():
@@ -198,7 +107,7 @@ def free_bits_model() -> tuple[VAE, Tensor]:
     return model, x
 
 
-def test_below_free_bits_a_units_rate_is_not_penalized_and_above_it_is_as_ever():
+def test_free_bits_do_not_penalize_a_rate_below_them_and_do_not_change_one_above_them():
     model, x = free_bits_model()
     noise = draw(model.latent, S, B)
     plain, spared = (

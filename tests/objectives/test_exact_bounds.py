@@ -33,7 +33,7 @@ def draw(latent: Latent, *shape: int) -> Tensor:
 
 
 def enumerate_codes(model: VAE, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """log p(x|z), log p(z|x) and log q(z|x) for all codes [2^K, B]; and so log p(x) is known."""
+    """log p(x|z), log p(z|x) and log q(z|x) for all codes [2^K, B]; from which log p(x) follows."""
     codes = torch.tensor(list(itertools.product([0.0, 1.0], repeat=model.latent.code_size)))[:, None]
     conditional = model.decode(codes).log_prob(x).sum(-1)
     return conditional, conditional - codes.shape[-1] * math.log(2), model.encode(x).log_prob(codes).sum(-1)
@@ -42,7 +42,7 @@ def enumerate_codes(model: VAE, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 @every_likelihood
 @torch.no_grad()
 def test_the_bernoulli_bound_is_log_px_minus_the_kl_to_the_true_posterior(likelihood):
-    """Exactly, by enumeration of 16 codes; `hard_bound` over 20,000 noises meets it, z ≤ 4."""
+    """Exactly, by enumeration of 16 codes; `hard_bound` over 20,000 noises agrees, z ≤ 4."""
     parts, samples = LIKELIHOODS[likelihood](), 20_000
     model, x = vae(BernoulliLatent(4), parts), images(parts, B)
     conditional, joint, log_q = enumerate_codes(model, x)

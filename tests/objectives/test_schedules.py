@@ -31,5 +31,5 @@ def test_temperature_decays_to_its_minimum(step):
 
 @pytest.mark.parametrize("minimum", [0.0, 0.1, 0.9])
 def test_temperature_is_constant_at_rate_zero(minimum):
-    """Also below the minimum, which says only where annealing stops."""
+    """Also below the minimum, which only says where annealing stops."""
     assert {Temperature(0.3, 0.0, minimum)(step) for step in (0, 1, 10**6)} == {0.3}
