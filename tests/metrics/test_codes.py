@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 import torch
-from metrics.oracles import Categories
 from models import tables
+from models.oracles import ORACLES
 from models.tables import LATENTS, WITH_PRIOR, seeded
 from sklearn.decomposition import PCA
 from torch import Tensor
@@ -27,14 +27,18 @@ def close(actual: Tensor, expected: Tensor | float, tolerance: float = 1e-10) ->
     tables.close(actual, expected, tolerance)
 
 
+def random_outputs(latent: str, n: int, units: int) -> Tensor:
+    """An encoder's outputs for n images, [n, P]."""
+    outputs = LATENTS[latent](units).encoder_outputs
+    # away from the prior; by different amounts, because softmax ignores a common shift
+    away = torch.linspace(0.0, 1.6, outputs)
+    return 0.8 * torch.randn(n, outputs, generator=seeded()) - away
+
+
 def random_posterior(latent: str, n: int, units: int) -> tuple[Posterior, Posterior, Tensor]:
     """Of n images, with its prior and noise."""
-    kind = LATENTS[latent](units)
-    like = torch.zeros(())
-    away = torch.linspace(
-        0.0, 1.6, kind.encoder_outputs
-    )  # from the prior; by steps, as softmax ignores a common shift
-    q = kind.posterior(0.8 * torch.randn(n, kind.encoder_outputs, generator=seeded()) - away)
+    kind, like = LATENTS[latent](units), torch.zeros(())
+    q = kind.posterior(random_outputs(latent, n, units))
     return q, kind.prior(like), kind.noise((n,), seeded(1), like)
 
 
@@ -103,19 +107,14 @@ def test_the_split_is_a_plain_loop_by_oracles_however_it_is_chunked(monkeypatch,
     n = 7
     q, prior, noise = random_posterior(latent, n, 3)
     split = split_rate(q, prior, noise)
-    if latent == "gaussian":
-        each, one = oracle.Normal(q.mean, q.log_std.exp()), oracle.Normal(torch.zeros(3), 1.0)
-    elif latent == "bernoulli":
-        each, one = oracle.Bernoulli(logits=q.logits), oracle.Bernoulli(torch.full((3,), 0.5))
-    else:
-        each, one = Categories(q.logits.flatten(-2), 3), Categories(prior.logits.flatten(-2), 3)
+    each, one = ORACLES[latent](random_outputs(latent, n, 3), 3)
     z = q.sample(noise)
     for i in range(n):
         of_each_image = each.log_prob(z[i].expand_as(z)).sum(-1)
         marginal = (of_each_image.exp().sum() / n).log()
         close(split.marginal_log_prob[i], marginal)
         close(split.mutual_information[i], of_each_image[i] - marginal)
-        close(split.marginal_kl[i], marginal - one.log_prob(z[i]).sum())
+        close(split.marginal_kl[i], marginal - one.log_prob(z)[i].sum())
 
 
 @every_latent

@@ -13,9 +13,7 @@ from vae_cli.models.distributions import Bernoulli, Delta, Normal
 
 pytestmark = pytest.mark.usefixtures("float64")
 
-LOGITS = torch.linspace(
-    -12, 12, 50, dtype=torch.float64
-)  # an even number of them, so that 0 is not among them
+LOGITS = torch.linspace(-12, 12, 50, dtype=torch.float64)  # 0 is not among them
 MEAN, LOG_STD = torch.linspace(-3, 3, 50, dtype=torch.float64), torch.linspace(2, -2, 50, dtype=torch.float64)
 
 GREY = torch.linspace(0, 1, 50, dtype=torch.float64).flip(0)

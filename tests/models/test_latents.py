@@ -4,9 +4,9 @@ import math
 
 import pytest
 import torch
+from models.oracles import ORACLES, kl
 from models.tables import DISCRETE, LATENTS, WITH_PRIOR, close, seeded
 from torch import Tensor
-from torch import distributions as oracle
 
 from vae_cli.models.latents.bernoulli import BernoulliLatent
 from vae_cli.models.latents.categorical import CategoricalLatent
@@ -79,15 +79,7 @@ def test_each_unit_reads_its_own_numbers():
 def test_the_rate_is_the_oracles_kl_to_the_prior(name, float64):
     latent = LATENTS[name](3)
     h = torch.randn(7, latent.encoder_outputs, generator=seeded())
-    if name == "gaussian":
-        mean, log_std = h.chunk(2, -1)
-        theirs, prior = oracle.Normal(mean, log_std.exp()), oracle.Normal(0 * mean, 1.0)
-    elif name == "bernoulli":
-        theirs, prior = oracle.Bernoulli(logits=h), oracle.Bernoulli(logits=0 * h)
-    else:
-        logits = h.unflatten(-1, (-1, 3)).mT  # torch has the categories last
-        theirs, prior = oracle.OneHotCategorical(logits=logits), oracle.OneHotCategorical(logits=0 * logits)
-    close(latent.rate(latent.posterior(h)), oracle.kl_divergence(theirs, prior))
+    close(latent.rate(latent.posterior(h)), kl(*ORACLES[name](h, 3)))
 
 
 EULER = 0.5772156649015329

@@ -49,9 +49,7 @@ def test_resampled_codes_stay_in_the_subspace_of_the_codes():
     torch.testing.assert_close(codes[:, 2], 2 * codes[:, 0], rtol=0, atol=1e-5)
     one = DeterministicLatent(3).resample(Delta(means[:1]), 10, seeded())
     torch.testing.assert_close(one, means[:1].expand(10, 3))
-    many = torch.randn(
-        3, 40, generator=seeded()
-    )  # 38 variances are 0, some of them a little below by rounding
+    many = torch.randn(3, 40, generator=seeded())  # 38 variances are 0; rounding makes some of them negative
     assert DeterministicLatent(40).resample(Delta(many), 10, seeded()).isfinite().all()
 
 

@@ -117,11 +117,11 @@ def usage(context: Context, path: Path) -> None:
         else:
             _value_frequencies(left, frequency)
             shown = right.imshow(association, cmap="Reds", vmin=0, vmax=1)
-            title = "Cramér's V between units: 0 independent, 1 one determines the other"
+            title = "association between units (Cramér's V)"
         right.set(xlabel="unit", ylabel="unit", title=title)
         right.grid(False)
         for axis in (left.xaxis, right.xaxis, right.yaxis):
-            axis.get_major_locator().set_params(integer=True)
+            axis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         right.figure.colorbar(shown, ax=right)
 
 
@@ -142,7 +142,7 @@ def _value_frequencies(axes: Any, frequency: np.ndarray) -> None:
         title=f"frequency of each value; the prior's is {100 / len(frequency):.3g} %",
     )
     axes.figure.colorbar(shares, ax=axes, label="% of images")
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.yaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     axes.grid(False)
 
 

@@ -100,10 +100,8 @@ def traversals(context: Context, path: Path) -> None:
     weight, by, unit = _importance(context)
     units = weight.argsort(descending=True)[:TRAVERSED_UNITS].tolist()
     codes, names = latent.traversal(base, units, context.q.mean)
-    images, shape = (
-        torch.stack([context.vae.generate(row) for row in codes]),
-        context.data.shape,
-    )  # [units, T, D]
+    images = torch.stack([context.vae.generate(row) for row in codes])  # [units, T, D]
+    shape = context.data.shape
     if len(names) == 2 and shape[0] == 1:
         images, shape = _with_difference(images), (3, *shape[1:])
         names = [*names, "difference"]

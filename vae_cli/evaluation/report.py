@@ -11,10 +11,8 @@ from vae_cli.config.schema.run import RunConfig
 from vae_cli.metrics.registry import headlines
 from vae_cli.reporting.html import embedded, number, render
 
-NOT_REPRODUCED = (
-    "epochs=",
-    "resume=",
-)  # overrides of one call; the page repeats the command with the epochs that were trained
+# overrides of one call; the page repeats the command with the epochs that were trained
+NOT_REPRODUCED = ("epochs=", "resume=")
 
 
 def page(

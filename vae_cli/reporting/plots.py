@@ -67,10 +67,8 @@ def save(
     column_labels: Sequence[str] = (),
 ) -> None:
     """Write a grid as a PNG without resampling: the title above, a label left of each row and below each column."""
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_agg import (
-        FigureCanvasAgg,
-    )  # slow to import, and needed only at the end of a run
+    from matplotlib import rc_context  # slow to import, and needed only at the end of a run
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     lines, longest = title.count("\n") + 1, max(map(len, title.split("\n")))
