@@ -1,7 +1,7 @@
-"""What vae-compare costs on 1,000 run folders: seconds and peak memory of the whole command.
+"""The cost of vae-compare on 1,000 run folders: seconds and peak memory of the whole command.
 
-The folders hold what the command reads: a saved configuration, summaries, 400 lines of metrics and samples, of a sweep
-over 20 learning rates, 10 code sizes and 5 seeds.
+The folders contain what the command reads: a saved configuration, summaries, 400 lines of metrics, and samples. They are
+of a sweep over 20 learning rates, 10 code sizes and 5 seeds.
 """
 
 import argparse
@@ -28,7 +28,7 @@ COMMAND = "import sys; sys.argv[0] = 'vae-compare'; from vae_cli.cli import comp
 
 
 def configuration() -> dict:
-    """About what Hydra saves: config.yaml with a part of each group."""
+    """Approximately what Hydra saves: config.yaml with one option of each group."""
     config = yaml.safe_load((config_folder() / "config.yaml").read_text())
     del config["hydra"], config["defaults"]
     for group, option in (("latent", "gaussian"), ("estimator", "pathwise"), ("likelihood", "bernoulli"),

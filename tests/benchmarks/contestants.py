@@ -1,18 +1,18 @@
-"""What step.py times: a training step of a 784-400-20 Gaussian VAE, Bernoulli likelihood, batch 128, Adam.
+"""The contestants of step.py: training steps of a 784-400-20 Gaussian VAE, Bernoulli likelihood, batch 128, Adam.
 
-All train on the same 60,000 images of 28×28 (our rectangles, seed 0), in float32, with torch's own number of
+All train on the same 60,000 images of 28×28 (our rectangles, seed 0), in float32, with torch's default number of
 threads. A step is everything from one update to the next:
 
-ours            all of vae_cli.training.trainer.Trainer.fit but its journal: the data's order, the gather of uint8, schedules, the
-                step; parts as vae_cli.build makes them, with runtime=auto, which is `graph` here
+ours            what vae-train does without its logging: the order of images, the gathering of uint8 images, schedules and
+                the step, with runtime=auto, which traces here
 ours, eager     the same with runtime=eager; without a target
-pythae          see pythae_worker.py; in a process of its own that sleeps while others run
+pythae          see pythae_worker.py; in its own process, which sleeps while others run
 dataloader      as pytorch/examples' vae/main.py: DataLoader (shuffle, no workers) over torchvision's MNIST with
                 ToTensor, hence a PIL image and a conversion for each image; zero_grad, forward, summed binary
                 cross-entropy + KL, backward, loss.item(), torch.optim.Adam with its defaults
-tensor dataset  the same loop over a TensorDataset of ready floats; without a target, for the reader
-products        the step's eleven matrix products alone, written into tensors that exist already: four forwards,
-                four for the weights' gradients, three for the inputs' (the first layer needs none)
+tensor dataset  the same loop over a TensorDataset of ready floats; without a target, for comparison
+products        only the eleven matrix products of a step, written into existing tensors: four of the forward pass, four
+                for the gradients of weights, three for those of inputs (the first layer needs none)
 """
 
 import os
@@ -23,20 +23,15 @@ from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
 
 import torch
-from hydra import compose, initialize_config_dir
+from our_steps import endless_steps, new_states
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 from torchvision.datasets import MNIST
 from torchvision.transforms import ToTensor
 
-from vae_cli.build import build
-from vae_cli.config.compose import accept, config_folder
-from vae_cli.data.batches import epoch_order
-from vae_cli.data.dataset import Dataset
-from vae_cli.engine.runtimes import Eager, Runtime
-from vae_cli.engine.state import Experiment, State
-from vae_cli.engine.trainable import SingleRun
+from vae_cli.build import build_runtime
+from vae_cli.engine.runtimes import Eager
 
 HERE = Path(__file__).resolve().parent
 PYTHAE = Path(os.environ.get("VAE_CLI_PYTHAE", HERE.parents[1] / ".venv-pythae/bin/python"))
@@ -47,40 +42,25 @@ OVERRIDES += [f"latent.code_size={CODE}", f"network.hidden=[{HIDDEN}]", f"batch_
 Block = Callable[[int], list[float]]  # number of steps → seconds of each
 
 
-def configured(*overrides: str, loaded: dict[str, Dataset] | None = None) -> Experiment:
-    with initialize_config_dir(str(config_folder()), version_base="1.3"):
-        return build(accept(compose("config", [*OVERRIDES, *overrides])), loaded)
-
-
 def contestants(root: Path, device: str = "cpu") -> dict[str, Block]:
-    """By name, `ours` first. `root` is an empty folder for the images."""
-    parts, again = (configured(f"device={device}") for _ in range(2))
-    images = parts.data.train.images.cpu()
+    """Name → block, `ours` first. `root` is an empty folder for the images."""
+    states, again = (new_states([*OVERRIDES, f"device={device}"]) for _ in range(2))
+    experiment = states[0].experiment
+    images = experiment.data.train.images.cpu()
     folder = write_mnist(root, images)
     torch.manual_seed(0)
     steps = {
-        "ours": ours(parts, parts.runtime),
-        "ours, eager": ours(again, Eager()),
+        "ours": endless_steps(states, build_runtime(experiment.config)),
+        "ours, eager": endless_steps(again, Eager()),
         "dataloader": dataloader(MNIST(str(root), transform=ToTensor()), device),
         "tensor dataset": dataloader(TensorDataset(images.float(), torch.zeros(len(images))), device),
         "products": products(device),
     }
     blocks = {name: timed(iterator, device) for name, iterator in steps.items()}
     if not PYTHAE.exists():
-        print(f"no {PYTHAE}: without Pythae. `make bench` makes it")
+        print(f"{PYTHAE} does not exist: Pythae is left out. `make bench` installs it")
         return blocks
     return {"ours": blocks.pop("ours"), "pythae": pythae(folder, device), **blocks}
-
-
-def ours(parts: Experiment, runtime: Runtime) -> Iterator[None]:
-    state = State(parts, torch.Generator().manual_seed(0))
-    runner = runtime(SingleRun(state))
-    n, device = len(parts.data.train.images), parts.device
-    while True:
-        order = epoch_order(n, 0, state.step // parts.steps_per_epoch, device)
-        for batch in runner.feed(order, lambda: 50):
-            state.rows = [runner(batch)]
-            yield from [None] * len(state.rows[0])
 
 
 class ExampleVAE(nn.Module):
@@ -134,7 +114,7 @@ def products(device: str) -> Iterator[None]:
 
 
 def timed(steps: Iterator[None], device: str) -> Block:
-    """On CUDA, where steps are queued, each one's share of the whole block."""
+    """A block of these steps. On CUDA, where the host only queues steps, all of a block get the same time."""
 
     def queued(n: int) -> list[float]:
         start = time.perf_counter()
@@ -144,17 +124,17 @@ def timed(steps: Iterator[None], device: str) -> Block:
         return [(time.perf_counter() - start) / n] * n
 
     def block(n: int) -> list[float]:
-        marks = [time.perf_counter()]
+        times = [time.perf_counter()]
         for _ in range(n):
             next(steps)
-            marks.append(time.perf_counter())
-        return [b - a for a, b in pairwise(marks)]
+            times.append(time.perf_counter())
+        return [end - start for start, end in pairwise(times)]
 
     return queued if device == "cuda" else block
 
 
 def pythae(folder: Path, device: str) -> Block:
-    """A worker that says its versions, then answers each number of steps with their times."""
+    """Blocks of a worker process. It prints its versions, then the times of each block that it is asked for."""
     worker = Popen(
         [PYTHAE, HERE / "pythae_worker.py", folder, device],
         stdin=PIPE,

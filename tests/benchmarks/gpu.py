@@ -1,13 +1,13 @@
-"""All that tests/benchmarks/README.md says of a GPU, measured in one call of under 8 minutes; each figure is printed at once.
+"""Measures every number that tests/benchmarks/README.md has about a GPU, in one call of less than 8 minutes.
 
     python tests/benchmarks/gpu.py                    needs CUDA; --device cpu --quick rehearses it anywhere
 
-steps         of 784-400-20, batch 128, by each runtime and number of steps a graph, and of an epoch of 60,000 images
+steps         of 784-400-20, batch 128, by each runtime and number of steps in a graph; an epoch of 60,000 images
 others        contestants.py on the GPU: Pythae (VAE_CLI_PYTHAE names a Python that has it), plain loops, the products
 launch floor  a captured graph of as many empty kernels as a step has
-packed        a stack of 1, 16 and 64 such members, each one's own data order and noise
+packed        1, 16 and 64 such runs packed, each with its own order of images and noise
 likelihood    importance-sampled log p(x) of 10,000 images, K = 5,000, all levels
-first step    from the command to the end of the first training step, a process of its own
+first step    from the command to the end of the first training step, in a process of its own
 """
 
 import argparse
@@ -15,23 +15,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 
 import scaling
 import torch
-from contestants import HERE, Block, configured, contestants, timed
+from contestants import HERE, OVERRIDES, Block, contestants, timed
 from likelihood import model
+from our_steps import endless_steps, new_states
 from step import machine, spread
 from torch.profiler import ProfilerActivity, profile
 
-from vae_cli.data.batches import epoch_order
 from vae_cli.data.dataset import Dataset, Split
-from vae_cli.engine.packed import PackedRuns
 from vae_cli.engine.runtimes import Compile, Eager, Graph, Runtime
-from vae_cli.engine.state import State
-from vae_cli.engine.trainable import SingleRun
 from vae_cli.metrics.likelihood import log_likelihood, nested_levels
 
 TARGETS = {"step, µs": 60, "epoch, ms": 30, "pythae / ours": 50, "16 / 1": 2, "64 / 1": 4, "likelihood, s": 5}
@@ -43,7 +40,7 @@ RUNTIMES: dict[str, Runtime] = {
 }
 
 
-def say(what: str, value: float, unit: str, target: str = "", least: bool = False) -> None:
+def report(what: str, value: float, unit: str, target: str = "", least: bool = False) -> None:
     verdict = ""
     if target in TARGETS:
         met = value >= TARGETS[target] if least else value <= TARGETS[target]
@@ -51,41 +48,23 @@ def say(what: str, value: float, unit: str, target: str = "", least: bool = Fals
     print(f"{what:44}{value:>12.4g} {unit}{verdict}", flush=True)
 
 
-def steps(states: list[State], runtime: Runtime) -> Iterator[None]:
-    """Of one run, or of a stack, as vae_cli.training.trainer feeds them."""
-    parts = states[0].experiment
-    solo = [runtime(SingleRun(state)) for state in states]
-    runner = solo[0] if len(states) == 1 else runtime(PackedRuns(states))
-    n = len(parts.data.train.images)
-    while True:
-        epoch = states[0].step // parts.steps_per_epoch
-        orders = [epoch_order(n, seed, epoch, parts.device) for seed in range(len(states))]
-        feeds = [own.feed(order, lambda: 50) for own, order in zip(solo, orders, strict=True)]
-        for batches in zip(*feeds, strict=True):
-            yield from [None] * len(runner(batches[0] if len(states) == 1 else list(batches)))
+def steps(device: str, runtime: Runtime, runs: int = 1) -> Block:
+    return timed(endless_steps(new_states([*OVERRIDES, f"device={device}"], runs), runtime), device)
 
 
-def states(device: str, count: int) -> list[State]:
-    loaded: dict[str, Dataset] = {}
-    return [
-        State(parts, torch.Generator(parts.device).manual_seed(seed))
-        for seed in range(count)
-        for parts in [configured(f"device={device}", f"seed={seed}", loaded=loaded)]
-    ]
-
-
-def of_runtimes(device: str, n: int) -> dict[str, float]:
+def of_runtimes(device: str, count: int) -> dict[str, float]:
+    """Runtime → µs of a step."""
     blocks: dict[str, Block] = {}
     for name, runtime in RUNTIMES.items():
         try:
-            blocks[name] = timed(steps(states(device, 1), runtime), device)
+            blocks[name] = steps(device, runtime)
             start = time.perf_counter()
             blocks[name](60)  # captures, compiles
-            say(f"{name}: the first 60 steps", time.perf_counter() - start, "s")
-        except Exception as error:  # the other figures are wanted all the same
+            report(f"{name}: the first 60 steps", time.perf_counter() - start, "s")
+        except Exception as error:  # the other numbers are still wanted
             print(f"{name}: FAILED, {type(error).__name__}: {str(error)[:300]}", flush=True)
             blocks.pop(name, None)
-    rounds = [{name: median(block(n)) for name, block in blocks.items()} for _ in range(7)]
+    rounds = [{name: median(block(count)) for name, block in blocks.items()} for _ in range(7)]
     found = {name: [1e6 * each[name] for each in rounds] for name in blocks}
     for name, values in found.items():
         print(f"step, {name:38}{spread(values, 1):>24} µs", flush=True)
@@ -93,18 +72,17 @@ def of_runtimes(device: str, n: int) -> dict[str, float]:
 
 
 def kernels(device: str) -> int:
-    """That one eager step launches."""
-    block = timed(steps(states(device, 1), Eager()), device)
+    """The number of kernels that one eager step launches."""
+    block = steps(device, Eager())
     block(5)
     with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as seen:
         block(1)
-    return sum(
-        event.count for event in seen.key_averages() if event.device_type == torch.autograd.DeviceType.CUDA
-    )
+    cuda = torch.autograd.DeviceType.CUDA
+    return sum(event.count for event in seen.key_averages() if event.device_type == cuda)
 
 
 def launch_floor(count: int) -> float:
-    """µs of a graph of `count` kernels that do next to nothing."""
+    """µs of a graph of `count` kernels that do almost nothing."""
     x = torch.zeros(1, device="cuda")
     x.add_(1)
     torch.cuda.synchronize()
@@ -144,66 +122,78 @@ def first_step(device: str, folder: str) -> float:
     return float(found[0]) - start if found else float("nan")
 
 
+def report_steps(device: str, count: int) -> float:
+    """Returns the best time of a step, in µs."""
+    times = of_runtimes(device, count)
+    graphs = [times[name] for name in times if name.startswith("graph")]
+    best = min(graphs or times.values())
+    report("best step", best, "µs", "step, µs")
+    report("an epoch of 60,000 images", best * 469 / 1000, "ms", "epoch, ms")
+    return best
+
+
+def report_others(device: str, count: int, best: float) -> None:
+    with tempfile.TemporaryDirectory() as root:
+        for name, block in contestants(Path(root), device).items():
+            block(60)
+            time_of_step = 1e6 * median(block(count))
+            report(f"step, {name}", time_of_step, "µs")
+            if name == "pythae":
+                report("pythae / best step", time_of_step / best, "times", "pythae / ours", least=True)
+
+
+def report_launch_floor(device: str) -> None:
+    count = kernels(device)
+    report("kernels of an eager step", count, "")
+    report("a graph of as many empty kernels", launch_floor(count), "µs")
+
+
+def report_packed(device: str, count: int, sizes: Sequence[int]) -> None:
+    first = None
+    for runs in sizes:
+        block = steps(device, Graph(10, False), runs)
+        block(60)
+        time_of_step = 1e6 * median(block(count))
+        first = first or time_of_step
+        report(f"packed, {runs} runs", time_of_step, "µs a step")
+        report(f"packed, {runs} runs / one", time_of_step / first, "times", f"{runs} / 1")
+
+
+def report_scaling(device: str, out: Path) -> None:
+    torch.cuda.empty_cache()
+    times = scaling.measure(5, 100, [f"device={device}"], list(scaling.PANELS))
+    title = f"One training step of 784-400-20, batch 128, on {torch.cuda.get_device_name()}"
+    scaling.draw(times, out, title)
+    for panel, points in times.items():
+        print(panel, {value: round(1e6 * median(each), 1) for value, each in points.items()}, "µs")
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description="every figure of a GPU, in one call")
+    parser = argparse.ArgumentParser(description="every number about a GPU, in one call")
     parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
     parser.add_argument("--quick", action="store_true", help="few steps, few images: a rehearsal")
     parser.add_argument("--out", type=Path, default=Path("outputs/scaling_cuda.png"))
     given = parser.parse_args()
-    cuda, device, n = given.device == "cuda", given.device, 10 if given.quick else 500
+    start, cuda, device = time.perf_counter(), given.device == "cuda", given.device
+    count = 10 if given.quick else 500
     print(machine())
-    print(
-        torch.cuda.get_device_name()
-        if cuda
-        else "a rehearsal on a CPU: no figure of it says anything of a GPU"
-    )
+    print(torch.cuda.get_device_name() if cuda else "a rehearsal on a CPU: its numbers say nothing of a GPU")
     if not cuda:
         TARGETS.clear()
-    began = time.perf_counter()
-
-    found = of_runtimes(device, n)
-    graphs = [found[name] for name in found if name.startswith("graph")]
-    best = min(graphs or found.values())
-    say("best step", best, "µs", "step, µs")
-    say("an epoch of 60,000 images", best * 469 / 1000, "ms", "epoch, ms")
-    with tempfile.TemporaryDirectory() as root:
-        for name, block in contestants(Path(root), device).items():
-            block(60)
-            own = 1e6 * median(block(n // 5))
-            say(f"step, {name}", own, "µs")
-            if name == "pythae":
-                say("pythae / best step", own / best, "times", "pythae / ours", least=True)
+    best = report_steps(device, count)
+    report_others(device, count // 5, best)
     if cuda:
-        count = kernels(device)
-        say("kernels of an eager step", count, "")
-        say("a graph of as many empty kernels", launch_floor(count), "µs")
-    packed = {}
-    for members in (1, 16, 64) if not given.quick else (1, 3):
-        block = timed(steps(states(device, members), Graph(10, False)), device)
-        block(60)
-        packed[members] = 1e6 * median(block(n // 5))
-        target = f"{members} / 1"
-        say(f"packed, {members} members", packed[members], "µs a step")
-        say(f"packed, {members} members / one", packed[members] / packed[1], "times", target)
-    say(
-        "K = 5,000, 10,000 images",
-        likelihood(device, *((100, 50) if given.quick else (10_000, 5_000))),
-        "s",
-        "likelihood, s",
-    )
+        report_launch_floor(device)
+    report_packed(device, count // 5, (1, 3) if given.quick else (1, 16, 64))
+    size = (100, 50) if given.quick else (10_000, 5_000)
+    report("K = {1:,}, {0:,} images".format(*size), likelihood(device, *size), "s", "likelihood, s")
     with tempfile.TemporaryDirectory() as folder:
-        say("command to first step", first_step(device, folder), "s")
+        report("command to first step", first_step(device, folder), "s")
     if cuda:
-        say("peak memory on the device", torch.cuda.max_memory_allocated() / 1e9, "GB")
+        report("peak memory on the device", torch.cuda.max_memory_allocated() / 1e9, "GB")
     if not given.quick:
-        torch.cuda.empty_cache()
-        times = scaling.measure(5, 100, [f"device={device}"], list(scaling.PANELS))
-        scaling.draw(
-            times, given.out, f"One training step of 784-400-20, batch 128, on {torch.cuda.get_device_name()}"
-        )
-        for panel, points in times.items():
-            print(panel, {value: round(1e6 * median(each), 1) for value, each in points.items()}, "µs")
-    say("this script", time.perf_counter() - began, "s")
+        report_scaling(device, given.out)
+    report("this script", time.perf_counter() - start, "s")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""Time of the importance-sampled likelihood for one image and one sample, ours beside its floor and Pythae's.
+"""Time of the importance-sampled likelihood for one image and one sample: ours, its lower limit, and Pythae's.
 
-784-400-20 Gaussian VAE, Bernoulli likelihood, random weights, float32. In rounds, each timing every contestant in
-turn; a ratio is of one round, its median and quartiles over the rounds.
+784-400-20 Gaussian VAE, Bernoulli likelihood, random weights, float32. Each round times every contestant once. A ratio
+is computed within a round; its median and quartiles are over the rounds.
 
 ours      vae_cli.metrics.likelihood.log_likelihood of 128 images, all five levels, K = 5,000
-floor     the same decoder's two matrix products into tensors that exist already, and our softplus of the logits: what no
-          implementation that decodes each sample avoids
-pythae    Pythae 0.1.2's VAE.get_nll with its default batch of 100 samples, in a process of its own that sleeps while
-          others run; 8 images, K = 500
+floor     the two matrix products of the same decoder, into existing tensors, and our softplus of the logits: every
+          implementation that decodes each sample needs them
+pythae    Pythae 0.1.2's VAE.get_nll with its default batch of 100 samples, in its own process, which sleeps while others
+          run; 8 images, K = 500
 """
 
 import resource
@@ -21,7 +21,7 @@ from contestants import BATCH, CODE, HERE, HIDDEN, PIXELS, PYTHAE
 from step import machine, spread
 
 from vae_cli.data.dataset import Dataset, Split
-from vae_cli.engine.runtimes import keep_memory
+from vae_cli.engine.devices import keep_memory
 from vae_cli.metrics.bound import rows_at_once
 from vae_cli.metrics.likelihood import importance_bounds, log_likelihood, nested_levels
 from vae_cli.models.latents.gaussian import GaussianLatent

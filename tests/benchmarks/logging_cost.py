@@ -1,9 +1,8 @@
-"""Seconds of training with all logging at its defaults against seconds of training with none.
+"""Seconds of training with all logging at its defaults against seconds of training without any.
 
-The default run (24×24 rectangles, 576-400-20), fewer epochs; both ways in one process, in pairs. With logging: TensorBoard,
-metrics.jsonl, the progress bar, epoch lines, pictures, histograms and checkpoints, as vae-train makes them. Without: the
-same loop with no event at all. Left out is the validation bound itself, which is evaluation and no logging: it is
-timed and taken off.
+Both train the default run (24×24 rectangles, 576-400-20) with fewer epochs, in one process, in pairs. With logging:
+TensorBoard, metrics.jsonl, the progress bar, epoch lines, pictures, histograms and checkpoints, as in vae-train. Without:
+the same steps, and nothing else. The validation bound is evaluation, not logging: its time is subtracted.
 """
 
 import argparse
@@ -20,24 +19,26 @@ from hydra import compose, initialize_config_dir
 from step import machine, spread
 from torch import Tensor
 
-from vae_cli.build import build
+from vae_cli.build import build, build_runtime
 from vae_cli.config.compose import accept, config_folder
+from vae_cli.config.schema.run import RunConfig
 from vae_cli.engine.state import State
 from vae_cli.engine.trainable import SingleRun
 from vae_cli.metrics import bound
 from vae_cli.reporting import plots, previews
 from vae_cli.runs import checkpoint
+from vae_cli.runs.folder import RunFolder
 from vae_cli.training.log import run_log
 from vae_cli.training.logger import RunLogger
 from vae_cli.training.trainer import Trainer
 
 TARGET = 1.05
-WATCHED = [(bound, "bound"), (RunLogger, "log"), (RunLogger, "image"), (RunLogger, "flush"), (checkpoint, "save"),
+TIMED = [(bound, "bound"), (RunLogger, "log"), (RunLogger, "image"), (RunLogger, "flush"), (checkpoint, "save"),
            (plots, "grid"), (previews, "prior_samples"), (previews, "observed_and_reconstructed")]  # fmt: skip
-spent: Counter[str] = Counter()  # seconds within each, those it calls included
+spent: Counter[str] = Counter()  # seconds within each function, with those that it calls
 
 
-def watched(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+def timed_function(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     def timed(*args: Any, **kwargs: Any) -> Any:
         start = time.perf_counter()
         try:
@@ -49,7 +50,7 @@ def watched(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Silent(Trainer):
-    """Trains, and does nothing else."""
+    """Makes the steps, and nothing else."""
 
     def after(self, step_metrics: Tensor, seconds: float | None = None) -> None:
         pass
@@ -58,14 +59,15 @@ class Silent(Trainer):
         pass
 
 
-def seconds(config: dict[str, Any], kind: type[Trainer]) -> float:
+def seconds(config: RunConfig, kind: type[Trainer]) -> float:
     state = State(build(config), torch.Generator().manual_seed(0))
+    runner = build_runtime(config)(SingleRun(state))
     with tempfile.TemporaryDirectory() as name, run_log(Path(name) / "train.log", console=False) as log:
-        runner = state.experiment.runtime(SingleRun(state))
-        logger = RunLogger(Path(name), log, 0, state.experiment.total_steps, progress=True)
-        trainer = kind(state, runner, logger, Path(name))
+        folder = RunFolder(Path(name))
+        logger = RunLogger(folder, log, 0, state.experiment.total_steps, progress=True)
+        trainer = kind(state, runner, logger, folder)
         before, start = spent["bound"], time.perf_counter()
-        for batch in trainer.batches():
+        while (batch := trainer.next_batch()) is not None:
             trainer.after(runner(batch))
         trainer.save("last")
         took = time.perf_counter() - start
@@ -79,8 +81,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3)
     given = parser.parse_args()
     print(machine())
-    for home, name in WATCHED:
-        setattr(home, name, watched(name, getattr(home, name)))
+    for home, name in TIMED:
+        setattr(home, name, timed_function(name, getattr(home, name)))
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
         config = accept(compose("config", ["device=cpu", f"epochs={given.epochs}"]))
     seconds(config, Trainer)  # imports, and the data

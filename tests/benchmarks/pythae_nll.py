@@ -1,5 +1,5 @@
-"""Pythae 0.1.2's VAE.get_nll, timed for likelihood.py in Pythae's own environment: for each line on stdin, the seconds
-for one image and one sample on stdout."""
+"""Times Pythae 0.1.2's VAE.get_nll for likelihood.py, in Pythae's own environment. For each line on stdin it prints the
+seconds for one image and one sample."""
 
 import sys
 import time

@@ -1,15 +1,14 @@
-"""Pythae 0.1.2's training step, timed for contestants.py; runs in Pythae's own environment.
+"""Times Pythae 0.1.2's training step for contestants.py, in Pythae's own environment.
 
     pythae_worker.py FOLDER [cuda]
-                              trains on FOLDER's IDX images; says its versions, then reads a number of steps from
-                              stdin, trains on for as many, answers with their seconds on one line, and so on
-                              until stdin ends
+                              trains on the IDX images in FOLDER. It prints its versions; then, until stdin ends, it reads
+                              a number of steps, makes so many, and prints their seconds on one line
 
 The model is pythae.models.VAE with the package's default MLPs, their 512 hidden units changed to 400 (ReLU,
-sigmoid, code size 20), reconstruction_loss="bce". The loop is BaseTrainer.train() untouched: its DataLoader (no
+sigmoid, code size 20), reconstruction_loss="bce". The loop is BaseTrainer.train(), unchanged: its DataLoader (no
 workers) over a BaseDataset of floats with its collate, zero_grad, backward, Adam with torch's defaults,
-loss.item(), its progress bar. Included is all from one batch's end to the next; `on_train_step_end`, the
-trainer's own hook after each batch, takes the time. Between blocks the trainer waits inside that hook.
+loss.item(), its progress bar. A step is everything between the ends of two batches. The trainer's own hook after each
+batch, `on_train_step_end`, takes the time; between blocks the trainer waits inside it.
 """
 
 import os
@@ -34,20 +33,20 @@ class Clock(TrainingCallback):
         self.seconds: list[float] = []
 
     def wait(self) -> None:
-        """For the next block; the trainer knows no other end than this one."""
+        """Waits for the next block. Ends the process when there is none, because the trainer has no other way to end."""
         line = sys.stdin.readline()
         if not line:
             os._exit(0)
         self.left = int(line)
-        self.mark = time.perf_counter()
+        self.last = time.perf_counter()
 
     def on_train_begin(self, *args: object, **kwargs: object) -> None:
         self.wait()
 
     def on_train_step_end(self, *args: object, **kwargs: object) -> None:
         now = time.perf_counter()
-        self.seconds.append(now - self.mark)
-        self.mark = now
+        self.seconds.append(now - self.last)
+        self.last = now
         self.left -= 1
         if not self.left:
             print(*self.seconds, flush=True)

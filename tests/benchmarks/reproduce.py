@@ -1,8 +1,7 @@
 """Trains and evaluates every preset, and writes the table "Expected and ours" of configs/experiment/README.md.
 
-Runs lie in outputs/reproduce/PRESET/seed_N. Runs that have finished are not trained again, and evaluated ones are not
-evaluated again, so that an interrupted call continues where it was. Needs real MNIST in data.root (default
-$VAE_CLI_DATA).
+Runs are in outputs/reproduce/PRESET/seed_N. Finished runs are not trained again and evaluated ones not evaluated again,
+so that a call that was interrupted can be repeated. Needs the real MNIST in data.root (default $VAE_CLI_DATA).
 """
 
 import argparse
@@ -23,16 +22,16 @@ SEEDS = {
     "aevb_unit_gaussian": 3,
     "aevb_gaussian": 3,
     "bernoulli_squares_best": 3,
-}  # else one
+}  # other presets have one seed
 EVALUATION = ["nll_samples=1000", "test_images=2000", "classifier_epochs=0"]
-CLASSIFIER = ["nll_samples=1000"]  # of journal_club_vae: the talk's figures are of all test images
+CLASSIFIER = ["nll_samples=1000"]  # for journal_club_vae, whose published figures are of all test images
 LINES = re.compile(r"# Expected: (.*?)\n(?:# (?:Source|Not copied)|defaults:)", re.DOTALL)
 
 Json = dict[str, Any]
 
 
 def expected(preset: str) -> str:
-    """The comment of the preset's file."""
+    """The comment in the preset's file that says what to expect."""
     found = LINES.search((ROOT / f"configs/experiment/{preset}.yaml").read_text())
     assert found, preset
     return " ".join(found[1].replace("\n#", " ").split()).rstrip(".")
@@ -44,7 +43,7 @@ def command(program: str, *arguments: str) -> bool:
 
 
 def reproduce(preset: str, seed: int) -> None:
-    """A failure is left for the table to say."""
+    """Trains and evaluates one run. The table says if that failed."""
     folder = RUNS / preset / f"seed_{seed}"
     run = folder / "summary.json"
     if not run.exists() or json.loads(run.read_text())["status"] not in ("finished", "diverged"):
@@ -54,7 +53,7 @@ def reproduce(preset: str, seed: int) -> None:
 
 
 def read(preset: str) -> list[tuple[Json, Json, list[Json]]]:
-    """Summary, figures and metrics of each seed."""
+    """For each seed: summary, metrics of the evaluation, and lines of metrics.jsonl."""
     found = []
     for folder in sorted((RUNS / preset).glob("seed_*")):
         evaluation = folder / "evaluation/summary.json"
@@ -65,7 +64,7 @@ def read(preset: str) -> list[tuple[Json, Json, list[Json]]]:
 
 
 def spread(values: list[float], digits: int = 2) -> str:
-    """One value, mean ± standard deviation over seeds, or each where these would say nothing."""
+    """One value; mean ± standard deviation over seeds; or each value where the deviation exceeds the mean."""
     if len(values) > 1 and stdev(values) > abs(mean(values)):
         return " / ".join(f"{value:,.{0 if abs(value) > 1000 else digits}f}" for value in values)
     text = f"{mean(values):.{digits}f}"

@@ -1,29 +1,25 @@
-"""What a training step costs against data size, batch, code size, hidden width, samples L and pack size, as a plot.
+"""Plots the time of a training step against data size, batch, code size, hidden width, samples L and pack size.
 
-Around one model (784-400-20 Gaussian, Bernoulli likelihood, batch 128, Adam, 28×28 rectangles) one thing is varied at a
-time; a pack holds members of batch 16 and 64 hidden units, on one data set. `runtime=` is what --runtime says. In rounds, each
-timing a block of steps of every point in turn, so that a drift of the machine meets all alike.
+One value at a time differs from one model (784-400-20 Gaussian, Bernoulli likelihood, batch 128, Adam, 28×28 rectangles).
+Packed runs have batch 16 and 64 hidden units, and share one data set. --runtime gives the value of `runtime=`. Each round
+times a block of steps of every point, so that a drift of the machine affects all of them equally.
 """
 
 import argparse
 import json
 import resource
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median, quantiles
+from typing import Any
 
 import torch
-from hydra import compose, initialize_config_dir
+from our_steps import endless_steps, new_states
 from step import machine
 
-from vae_cli.build import build
-from vae_cli.config.compose import accept, config_folder
-from vae_cli.data.batches import epoch_order
+from vae_cli.build import build_runtime
 from vae_cli.data.dataset import Dataset
-from vae_cli.engine.packed import PackedRuns
-from vae_cli.engine.state import State
-from vae_cli.engine.trainable import SingleRun
 
 BASE = ["data=rectangles", "data.height=28", "data.width=28", "data.train_size=60000", "data.validation_size=1000",
         "data.test_size=1000", "epochs=100"]  # fmt: skip
@@ -34,37 +30,25 @@ PANELS: dict[str, tuple[str, list[int], Callable[[int], list[str]]]] = {
     "code size": ("units of the code", [2, 10, 20, 50, 200], lambda n: [f"latent.code_size={n}"]),
     "hidden width": ("hidden units", [50, 100, 400, 1000, 2000], lambda n: [f"network.hidden=[{n}]"]),
     "samples": ("samples L of the code", [1, 2, 5, 20], lambda n: [f"objective.samples={n}"]),
-    "pack size": ("members of a pack", [1, 2, 4, 8, 16], lambda n: SMALL),
+    "pack size": ("packed runs", [1, 2, 4, 8, 16], lambda n: SMALL),
 }
-Block = Callable[[int], float]  # a number of steps → seconds of one
+TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200)  # ms
+Block = Callable[[int], float]  # number of steps → seconds of one
 
 
-def point(overrides: list[str], members: int, loaded: dict[str, Dataset]) -> Block:
-    """Steps of a run, or of a pack of so many runs, as vae-train makes them."""
-    states = []
-    for seed in range(members):
-        with initialize_config_dir(str(config_folder()), version_base="1.3"):
-            parts = build(accept(compose("config", [*BASE, *overrides, f"seed={seed}"])), loaded)
-        states.append(State(parts, torch.Generator(parts.device).manual_seed(seed)))
-    parts = states[0].experiment
-    runner = parts.runtime(SingleRun(states[0]) if members == 1 else PackedRuns(states))
-    n, cuda = len(parts.data.train.images), parts.device.type == "cuda"
+def block_of(overrides: list[str], runs: int, loaded: dict[str, Dataset]) -> Block:
+    """Steps of one run, or of so many packed runs, as vae-train makes them."""
+    states = new_states([*BASE, *overrides], runs, loaded)
+    experiment = states[0].experiment
+    steps = endless_steps(states, build_runtime(experiment.config))
 
-    def batches() -> Iterator[torch.Tensor]:
-        while True:
-            order = epoch_order(n, 0, states[0].step // parts.steps_per_epoch, parts.device)
-            yield from parts.runtime(SingleRun(states[0])).feed(order, lambda: 50)
-
-    feed = batches()
-
-    def block(steps: int) -> float:
-        start, made = time.perf_counter(), 0
-        while made < steps:
-            batch = next(feed)
-            made += len(runner(batch if members == 1 else [batch] * members))
-        if cuda:
+    def block(count: int) -> float:
+        start = time.perf_counter()
+        for _ in range(count):
+            next(steps)
+        if experiment.device.type == "cuda":
             torch.cuda.synchronize()
-        return (time.perf_counter() - start) / made
+        return (time.perf_counter() - start) / count
 
     block(3)
     return block
@@ -73,10 +57,10 @@ def point(overrides: list[str], members: int, loaded: dict[str, Dataset]) -> Blo
 def measure(
     rounds: int, steps: int, fixed: list[str], panels: list[str]
 ) -> dict[str, dict[int, list[float]]]:
-    """Panel → value → seconds of a step, one a round."""
+    """Panel → value → seconds of a step in each round."""
     loaded: dict[str, Dataset] = {}
     blocks = {
-        (panel, value): point(
+        (panel, value): block_of(
             [*fixed, *PANELS[panel][2](value)], value if panel == "pack size" else 1, loaded
         )
         for panel in panels
@@ -100,41 +84,34 @@ def draw(times: dict[str, dict[int, list[float]]], out: Path, title: str) -> Non
     import matplotlib.pyplot as plt
 
     columns = min(3, len(times))
-    figure, axes = plt.subplots(
-        -(-len(times) // columns), columns, figsize=(4.2 * columns, 6.8), squeeze=False
-    )
+    rows = -(-len(times) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(4.2 * columns, 6.8), squeeze=False)
     for axis, (panel, points) in zip(axes.flat, times.items(), strict=False):
-        values = list(points)
-        low, middle, high = (
-            torch.tensor(each) * 1000 for each in zip(*map(quartiles, points.values()), strict=True)
-        )
-        axis.errorbar(values, middle, [middle - low, high - middle], marker="o", capsize=3, label="measured")
-        alone = panel == "pack size"
-        proportional = middle[0] * torch.tensor(values) / values[0]
-        label = "as many solo runs" if alone else "proportional"
-        axis.plot(values, proportional, "--", lw=1, color="grey", label=label)
-        axis.set(
-            xscale="log",
-            yscale="log",
-            xlabel=PANELS[panel][0],
-            ylabel="ms a step",
-            title=panel + (" (batch 16, 64 hidden units)" if alone else ""),
-        )
-        axis.set_xticks(values, [f"{value:,}" for value in values])
-        axis.minorticks_off()
-        ticks = [
-            t
-            for t in (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200)
-            if middle.min() / 2.5 < t < 2.5 * middle.max()
-        ]
-        axis.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-        axis.set_ylim(middle.min() / 2.5, 2.5 * middle.max())
-        axis.grid(alpha=0.3)
-        axis.legend(frameon=False)
+        draw_panel(axis, panel, points)
     figure.suptitle(title)
     figure.tight_layout()
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=110)
+
+
+def draw_panel(axis: Any, panel: str, points: dict[int, list[float]]) -> None:
+    values, each = list(points), zip(*map(quartiles, points.values()), strict=True)
+    low, middle, high = (torch.tensor(numbers) * 1000 for numbers in each)
+    axis.errorbar(values, middle, [middle - low, high - middle], marker="o", capsize=3, label="measured")
+    packed = panel == "pack size"
+    proportional = middle[0] * torch.tensor(values) / values[0]
+    label = "as many separate runs" if packed else "proportional"
+    axis.plot(values, proportional, "--", lw=1, color="grey", label=label)
+    title = panel + (" (batch 16, 64 hidden units)" if packed else "")
+    axis.set(xscale="log", yscale="log", xlabel=PANELS[panel][0], ylabel="ms a step", title=title)
+    axis.set_xticks(values, [f"{value:,}" for value in values])
+    axis.minorticks_off()
+    bottom, top = middle.min() / 2.5, 2.5 * middle.max()
+    ticks = [tick for tick in TICKS if bottom < tick < top]
+    axis.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    axis.set_ylim(bottom, top)
+    axis.grid(alpha=0.3)
+    axis.legend(frameon=False)
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
-"""What vae-train costs before and around its training: seconds to answer, to the first step, and peak memory.
+"""What vae-train costs besides its training: seconds to an answer and to the first step, and peak memory.
 
-`vae-train --help` and a configuration error, whole commands. From the command to the end of the first training
-step of the defaults, in pairs with the whole of `python -c "import torch"`. The peak resident memory of the
-default run with one epoch, with its validation, test and figures, of its process alone.
+Timed are whole commands for `vae-train --help` and a configuration error; the time from the command to the end of the
+first training step with the defaults, in pairs with the whole of `python -c "import torch"`. Measured is also the peak
+resident memory of one process: the default run with one epoch, its validation, test and figures.
 """
 
 import argparse
@@ -21,7 +21,7 @@ PYTHON = [sys.executable]
 
 
 def seconds(command: list, expect: int = 0) -> float:
-    """Of a whole command."""
+    """Seconds of a whole command."""
     start = time.perf_counter()
     process = Popen(command, stdout=DEVNULL, stderr=DEVNULL)
     assert process.wait() == expect, f"{command} ended with {process.returncode}"
@@ -38,7 +38,7 @@ def first_step(folder: str) -> float:
 
 
 def peak_memory(folder: str) -> float:
-    """GB, as the kernel accounts it to this one child."""
+    """GB that the kernel accounts to this child process."""
     command = [*VAE_TRAIN, "epochs=1", "device=cpu", f"hydra.run.dir={folder}"]
     process = Popen(command, stdout=DEVNULL, stderr=DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)

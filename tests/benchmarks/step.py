@@ -1,9 +1,9 @@
-"""Time of a training step, ours beside others'; contestants.py says whose, and what a step includes.
+"""Time of a training step, ours and others'. contestants.py describes them and what a step includes.
 
-One run, in rounds: each round times a block of steps of every contestant in turn, so that a drift of the machine
-meets all alike. A ratio is that of the two medians of one round; its median and quartiles are over the rounds.
-Another busy process stretches the many short parallel regions of a training step more than the few long ones of
-the matrix products: believe that ratio on a quiet machine alone.
+Each round times a block of steps of every contestant, so that a drift of the machine affects all of them equally. A
+ratio compares two medians of one round; its median and quartiles are over the rounds. Another busy process slows the many
+short parallel regions of a training step more than the few long ones of the matrix products: trust that ratio only on a
+quiet machine.
 """
 
 import argparse
@@ -26,7 +26,7 @@ def spread(values: list[float], digits: int) -> str:
 
 
 def report(times: dict[str, list[list[float]]]) -> None:
-    """`times`: of each contestant, rounds of steps in seconds."""
+    """Prints the table. `times`: contestant → rounds → seconds of each step."""
     print(f"{'step':16}{'ms, median [quartiles]':>28}{'ours / it, over rounds':>28}{'target':>8}")
     for name, rounds in times.items():
         line = f"{name:16}{spread([1000 * t for block in rounds for t in block], 2):>28}"
@@ -51,7 +51,7 @@ def machine() -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="time of a training step, ours beside others'")
+    parser = argparse.ArgumentParser(description="time of a training step, ours and others'")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--steps", type=int, default=50, help="of each contestant in a round")
     args = parser.parse_args()
