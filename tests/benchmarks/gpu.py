@@ -24,7 +24,7 @@ import torch
 from contestants import HERE, OVERRIDES, Block, contestants, timed
 from likelihood import model
 from our_steps import endless_steps, new_states
-from step import machine, spread
+from step import machine, with_quartiles
 from torch.profiler import ProfilerActivity, profile
 
 from vae_cli.data.dataset import Dataset, Split
@@ -67,7 +67,7 @@ def of_runtimes(device: str, count: int) -> dict[str, float]:
     rounds = [{name: median(block(count)) for name, block in blocks.items()} for _ in range(7)]
     found = {name: [1e6 * each[name] for each in rounds] for name in blocks}
     for name, values in found.items():
-        print(f"step, {name:38}{spread(values, 1):>24} µs", flush=True)
+        print(f"step, {name:38}{with_quartiles(values, 1):>24} µs", flush=True)
     return {name: median(values) for name, values in found.items()}
 
 

@@ -18,7 +18,7 @@ from subprocess import DEVNULL, PIPE, Popen
 
 import torch
 from contestants import BATCH, CODE, HERE, HIDDEN, PIXELS, PYTHAE
-from step import machine, spread
+from step import machine, with_quartiles
 
 from vae_cli.data.dataset import Dataset, Split
 from vae_cli.engine.devices import keep_memory
@@ -86,11 +86,11 @@ def main() -> None:
     print(f"n = {ROUNDS} rounds after one of warm-up; {BATCH} images, K = {SAMPLES:,}; all seeds 0\n")
     print(f"{'likelihood':12}{'µs an image and sample':>26}{'ours / it':>24}{'target':>8}")
     for name in contestants:
-        line = f"{name:12}{spread([1e6 * times[name] for times in rounds], 2):>26}"
+        line = f"{name:12}{with_quartiles([1e6 * times[name] for times in rounds], 2):>26}"
         if target := TARGETS.get(name):
             ratios = [times["ours"] / times[name] for times in rounds]
             met = "met" if median(ratios) <= target else "MISSED"
-            line += f"{spread(ratios, 4):>24}{target:>8} {met}"
+            line += f"{with_quartiles(ratios, 4):>24}{target:>8} {met}"
         print(line)
     with torch.no_grad():
         importance_bounds(vae, torch.zeros(4, PIXELS), nested_levels(MANY), torch.Generator().manual_seed(0))

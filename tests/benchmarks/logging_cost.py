@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from hydra import compose, initialize_config_dir
-from step import machine, spread
+from step import machine, with_quartiles
 from torch import Tensor
 
 from vae_cli.build import build, build_runtime
@@ -93,8 +93,8 @@ def main() -> None:
     print(
         f"n = {given.pairs} pairs of {given.epochs} epochs; validation bounds ({spent['bound'] / len(pairs):.2f} s each way) taken off"
     )
-    print(f"with logging {spread([a for a, _ in pairs], 2)} s, without {spread([b for _, b in pairs], 2)} s, ratio "
-          f"{spread(ratios, 3)}   target {TARGET} {'met' if median(ratios) <= TARGET else 'MISSED'}")  # fmt: skip
+    print(f"with logging {with_quartiles([a for a, _ in pairs], 2)} s, without {with_quartiles([b for _, b in pairs], 2)} s, ratio "
+          f"{with_quartiles(ratios, 3)}   target {TARGET} {'met' if median(ratios) <= TARGET else 'MISSED'}")  # fmt: skip
     for name, took in spent.most_common():
         if name != "bound":
             print(f"  {name:28}{100 * took / logged:6.2f} % of the training with logging")

@@ -57,13 +57,13 @@ def read(preset: str) -> list[tuple[Json, Json, list[Json]]]:
     found = []
     for folder in sorted((RUNS / preset).glob("seed_*")):
         evaluation = folder / "evaluation/summary.json"
-        figures = json.loads(evaluation.read_text())["figures"] if evaluation.exists() else {}
-        metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-        found.append((json.loads((folder / "summary.json").read_text()), figures, metrics))
+        evaluated = json.loads(evaluation.read_text())["figures"] if evaluation.exists() else {}
+        lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        found.append((json.loads((folder / "summary.json").read_text()), evaluated, lines))
     return found
 
 
-def spread(values: list[float], digits: int = 2) -> str:
+def over_seeds(values: list[float], digits: int = 2) -> str:
     """One value; mean ± standard deviation over seeds; or each value where the deviation exceeds the mean."""
     if len(values) > 1 and stdev(values) > abs(mean(values)):
         return " / ".join(f"{value:,.{0 if abs(value) > 1000 else digits}f}" for value in values)
@@ -73,8 +73,8 @@ def spread(values: list[float], digits: int = 2) -> str:
 
 def ours(seeds: list[tuple[Json, Json, list[Json]]]) -> str:
     statuses = [summary["status"] for summary, *_ in seeds]
-    said = [] if set(statuses) == {"finished"} else [", ".join(statuses)]
-    tables = [figures for _, figures, _ in seeds if figures]
+    texts = [] if set(statuses) == {"finished"} else [", ".join(statuses)]
+    tables = [evaluated for _, evaluated, _ in seeds if evaluated]
     for name, digits in (("nll_exact", 2), ("nll", 2), ("gap", 2), ("rate", 2), ("distortion", 2), ("active_units", 0),
                          ("code_logistic", 3), ("classifier_loss", 4), ("classifier_accuracy", 4)):  # fmt: skip
         values = [table[name]["value"] for table in tables if name in table]
@@ -82,17 +82,18 @@ def ours(seeds: list[tuple[Json, Json, list[Json]]]) -> str:
             continue
         error = tables[0][name]["standard_error"]
         own = f" (± {error:.3f})" if name in ("nll", "nll_exact") and len(values) == 1 else ""
-        said.append(f"{name.replace('_', ' ')} {spread(values, digits)}{own}")
-    losses = [[line["epoch_loss"] for line in metrics if "epoch_loss" in line] for *_, metrics in seeds]
+        texts.append(f"{name.replace('_', ' ')} {over_seeds(values, digits)}{own}")
+    losses = [[line["epoch_loss"] for line in lines if "epoch_loss" in line] for *_, lines in seeds]
     if min(map(len, losses)) == 3:  # the three-epoch presets state training losses
-        said.insert(0, "training loss " + ", ".join(spread([run[i] for run in losses]) for i in range(3)))
+        texts.insert(
+            0, "training loss " + ", ".join(over_seeds([run[i] for run in losses]) for i in range(3))
+        )
     variances = [
-        [line["gradient_variance"] for line in metrics if "gradient_variance" in line]
-        for *_, metrics in seeds
+        [line["gradient_variance"] for line in lines if "gradient_variance" in line] for *_, lines in seeds
     ]
     if all(variances):
-        said.append(f"gradient variance in the last epoch {variances[0][-1]:,.0f}")
-    return "; ".join(said)
+        texts.append(f"gradient variance in the last epoch {variances[0][-1]:,.0f}")
+    return "; ".join(texts)
 
 
 def table(presets: list[str]) -> str:

@@ -47,12 +47,12 @@ def peak_memory(folder: str) -> float:
 
 
 def line(what: str, values: list[float], unit: str, target: float | None = None) -> None:
-    spread = ""
+    quartiles = ""
     if len(values) > 1:
         low, _, high = quantiles(values, n=4)
-        spread = f" [{low:.2f}, {high:.2f}]"
+        quartiles = f" [{low:.2f}, {high:.2f}]"
     verdict = f"{target:>6} {'met' if median(values) <= target else 'MISSED'}" if target else ""
-    print(f"{what:38}{f'{median(values):.2f}{spread} {unit}':>24}{verdict}", flush=True)
+    print(f"{what:38}{f'{median(values):.2f}{quartiles} {unit}':>24}{verdict}", flush=True)
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from contestants import contestants
 TARGETS = {"pythae": 0.45, "dataloader": 0.2, "products": 1.4}  # ours / it, at most
 
 
-def spread(values: list[float], digits: int) -> str:
+def with_quartiles(values: list[float], digits: int) -> str:
     low, _, high = quantiles(values, n=4)
     return f"{median(values):.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
@@ -29,10 +29,10 @@ def report(times: dict[str, list[list[float]]]) -> None:
     """Prints the table. `times`: contestant → rounds → seconds of each step."""
     print(f"{'step':16}{'ms, median [quartiles]':>28}{'ours / it, over rounds':>28}{'target':>8}")
     for name, rounds in times.items():
-        line = f"{name:16}{spread([1000 * t for block in rounds for t in block], 2):>28}"
+        line = f"{name:16}{with_quartiles([1000 * t for block in rounds for t in block], 2):>28}"
         if name != "ours":
             ratios = [median(a) / median(b) for a, b in zip(times["ours"], rounds, strict=True)]
-            line += f"{spread(ratios, 3):>28}"
+            line += f"{with_quartiles(ratios, 3):>28}"
             if target := TARGETS.get(name):
                 line += f"{target:>8} {'met' if median(ratios) <= target else 'MISSED'}"
         print(line)

@@ -1,4 +1,4 @@
-"""The user's own arrays: what is read, how it is split, and what is refused."""
+"""A user's own arrays: how they are read and split, and which are refused."""
 
 import itertools
 import pickle
@@ -49,7 +49,7 @@ def three(images: np.ndarray) -> dict[str, np.ndarray]:
     ids=["uint8", "uint8 0 1", "bool", "float32", "float64", "float16"],
 )
 def test_arrays_of_every_allowed_kind_and_rank(tmp_path, shape, expected, convert, scale):
-    """Pixels are what the file holds (uint8 above 1: over 255), in C order, with the image's shape known."""
+    """Pixels are the file's values (uint8 with values above 1: divided by 255), in C order, and the shape is known."""
     images = convert(grey(10, *shape))
     data = arrays(npz(tmp_path, **three(images)), **KEYS)
     assert data.shape == expected and data.entropy is None and not data.redraw
@@ -60,7 +60,7 @@ def test_arrays_of_every_allowed_kind_and_rank(tmp_path, shape, expected, conver
 
 @pytest.mark.parametrize("suffix", ["npz", "npy"])
 def test_one_array_is_shuffled_and_split_by_fractions(tmp_path, suffix):
-    """Every image falls into one split; the seed says which; fractions below 1 leave the rest out."""
+    """Each image is in one split, which the seed decides. Fractions that sum to less than 1 leave the rest out."""
     images = grey(50, 4, 4)
     path = str(tmp_path / f"images.{suffix}")
     np.savez(path, anything=images) if suffix == "npz" else np.save(path, images)
@@ -83,7 +83,7 @@ def test_labels_go_with_their_images(tmp_path):
     assert [s.labels.tolist() for s in data[:3]] == [array.tolist() for array in labels.values()]
 
 
-def test_arrays_may_have_names_of_the_users_own(tmp_path):
+def test_arrays_may_have_other_names(tmp_path):
     images = grey(10, 4, 4)
     path = npz(tmp_path, a=images[:6], b=images[6:8], c=images[8:], notes=np.zeros(3))
     data = arrays(path, **(KEYS | {"train": "a", "validation": "b", "test": "c"}))
@@ -109,7 +109,7 @@ BAD_ARRAYS = {
 
 
 @pytest.mark.parametrize("kind", BAD_ARRAYS)
-def test_arrays_that_are_no_images_are_refused(tmp_path, kind):
+def test_arrays_that_are_not_images_are_refused(tmp_path, kind):
     """The message names key, file, array, what it has and what is allowed."""
     changed, words = BAD_ARRAYS[kind]
     path = npz(tmp_path, **(three(GOOD) | changed))
@@ -119,7 +119,7 @@ def test_arrays_that_are_no_images_are_refused(tmp_path, kind):
 
 
 def test_objects_are_never_unpickled(tmp_path):
-    """Neither from an object array nor from a pickle that calls itself .npy: the code in it does not run."""
+    """Neither from an object array nor from a pickle named .npy. The code in them does not run."""
 
     class Bomb:
         def __reduce__(self):
@@ -163,7 +163,7 @@ SPOILED = {
     [
         pair
         for pair in itertools.product(("npz", "compressed npz", "npy"), SPOILED)
-        if pair != ("npy", "a bad byte")  # a pixel that changed: an .npy has no checksum
+        if pair != ("npy", "a bad byte")  # only a pixel changes there, and an .npy has no checksum
     ],
 )
 def test_corrupt_array_files_are_named(tmp_path, store, kind):

@@ -5,24 +5,24 @@ import pytest
 import torch
 from data.z_scores import Z, chi_square_z
 
-from vae_cli.data.batches import batches, epoch_order
+from vae_cli.data.batches import Batches, epoch_order
 
 CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize(("n", "batch_size"), [(10, 3), (9, 3), (2, 5), (1, 1)])
 def test_an_epoch_uses_every_image_once(n, batch_size):
-    """In the given order, in whole batches except for the last."""
+    """In the given order, in whole batches except for the last one."""
     images = torch.arange(2 * n).reshape(n, 2)
     order = epoch_order(n, 0, 0, CPU)
-    found = list(batches(images, order, batch_size, CPU))
+    found = list(Batches(images, order, batch_size, CPU))
     assert [len(b) for b in found] == [len(b) for b in order.split(batch_size)]
     assert torch.equal(torch.cat(found), images[order])
     assert sorted(torch.cat(found)[:, 0].tolist()) == images[:, 0].tolist()
 
 
-def test_epoch_order_is_a_function_of_seed_and_epoch_only():
-    """A permutation, another one for each seed and epoch; torch's global generator is neither read nor advanced."""
+def test_the_order_of_an_epoch_depends_only_on_seed_and_epoch():
+    """It is a permutation, different for each seed and epoch. torch's global generator is neither read nor advanced."""
     torch.manual_seed(1)
     orders = {(s, e): epoch_order(50, s, e, CPU) for s in (0, 1, 2**32 - 1) for e in (0, 1, 19)}
     state = torch.get_rng_state()

@@ -1,4 +1,4 @@
-"""Black and white images: by a threshold, drawn anew at each use, and from the published files."""
+"""Black and white images: by a threshold, redrawn at each use, and from the published files."""
 
 import gzip
 
@@ -31,7 +31,7 @@ def test_threshold_is_at_one_half():
 
 
 def test_dynamic_training_pixels_are_redrawn_with_their_intensity_as_probability():
-    """Per pixel Σz² is about the number of pixels, by the binomial's exact fourth moment; 0 and 1 stay."""
+    """Σz² over pixels is about their number, within the exact fourth moment of the binomial. 0 and 1 stay."""
     data = digits("dynamic")
     images, draws, generator = data.train.images[:20], 200, Generator().manual_seed(0)
     x = [data.targets(images, generator, torch.float64) for _ in range(draws)]
@@ -50,7 +50,7 @@ def test_dynamic_training_pixels_are_redrawn_with_their_intensity_as_probability
 
 
 def test_dynamic_validation_and_test_are_drawn_once():
-    """The same black and white images whenever they are loaded, with the right mean; each split has its stream."""
+    """Every load gives the same black and white images, with the right mean. Each split has its own stream."""
     a, b = digits("dynamic", 100), digits("dynamic", 50)
     assert a.redraw and torch.equal(a.test.images, b.test.images)
     assert torch.equal(a.validation.images, digits("dynamic", 100).validation.images)

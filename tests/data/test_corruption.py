@@ -1,4 +1,4 @@
-"""Corruption: it follows its generator, leaves the target alone and has the stated distribution."""
+"""Corruption: it is determined by its generator, does not change the target, and has the stated distribution."""
 
 import math
 
@@ -13,7 +13,7 @@ CORRUPTIONS = [Clean(), GaussianNoise(0.3), Masking(0.25), SaltAndPepper(0.4)]
 
 
 @pytest.mark.parametrize("corruption", CORRUPTIONS, ids=lambda c: type(c).__name__)
-def test_corruption_leaves_the_target_and_follows_its_generator(corruption):
+def test_corruption_does_not_change_the_target_and_is_determined_by_its_generator(corruption):
     x = torch.rand(64, 100, generator=Generator().manual_seed(0))
     clean = x.clone()
     one, same, other = (corruption(x, Generator().manual_seed(seed)) for seed in (1, 1, 2))
@@ -31,7 +31,7 @@ def test_gaussian_noise_has_its_mean_and_variance(std):
 
 
 @pytest.mark.parametrize("fraction", [0.1, 0.5, 0.9])
-def test_masking_blanks_its_fraction_and_nothing_else(fraction):
+def test_masking_sets_a_fraction_of_the_pixels_to_0(fraction):
     x = torch.full((200, 500), 0.7)
     y = Masking(fraction)(x, Generator().manual_seed(0))
     assert ((y == 0) | (y == x)).all()
@@ -39,7 +39,7 @@ def test_masking_blanks_its_fraction_and_nothing_else(fraction):
 
 
 @pytest.mark.parametrize("fraction", [0.1, 0.5, 0.9])
-def test_salt_and_pepper_replaces_its_fraction_by_half_of_each(fraction):
+def test_salt_and_pepper_replaces_a_fraction_of_the_pixels_by_0_or_1(fraction):
     x = torch.full((200, 500), 0.7)
     y = SaltAndPepper(fraction)(x, Generator().manual_seed(0))
     assert ((y == 0) | (y == 1) | (y == x)).all()
@@ -48,7 +48,7 @@ def test_salt_and_pepper_replaces_its_fraction_by_half_of_each(fraction):
 
 
 @pytest.mark.parametrize("kind", [Masking, SaltAndPepper])
-def test_the_ends_of_the_fraction(kind):
+def test_fractions_0_and_1(kind):
     x, generator = torch.full((50, 50), 0.7), Generator().manual_seed(0)
     assert torch.equal(kind(0.0)(x, generator), x)
     assert not (kind(1.0)(x, generator) == x).any()

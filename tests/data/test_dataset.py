@@ -11,7 +11,7 @@ CPU = torch.device("cpu")
 
 
 def digits(train: list[int] | None, validation: list[int] | None, test: list[int] | None) -> Dataset:
-    """Images of two pixels, numbered through, with these labels; None: two images without labels."""
+    """Images of two pixels with these labels; None means two images without labels. Pixels count up from 0."""
 
     def split(labels: list[int] | None) -> Split:
         n = 2 if labels is None else len(labels)
@@ -59,7 +59,7 @@ def test_classes_that_cannot_be_excluded_are_refused(data, words):
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32, torch.float64])
 @pytest.mark.parametrize("scale", [1.0, 0.25])
 def test_pixels_are_the_stored_images_times_the_scale(dtype, scale):
-    """The stored images stay as they are, whether or not the type changes."""
+    """The stored images do not change, whether or not the type does."""
     stored = torch.arange(6, dtype=dtype).reshape(3, 2)
     split = Split(stored.clone())
     data = Dataset(split, split, split, (1, 1, 2), scale)
@@ -80,7 +80,7 @@ def test_targets_are_the_pixels_unless_they_are_redrawn():
 
 @pytest.mark.parametrize("placement", ["auto", "device", "host"])
 def test_placement_decides_what_is_copied(placement):
-    """ "host" leaves everything where it is; on a device without memory of its own "auto" copies."""
+    """ "host" leaves everything where it is; "auto" copies to any device but CUDA."""
     moved = digits([1, 2], [], None).to(torch.device("meta"), placement)
     where = "cpu" if placement == "host" else "meta"
     assert {split.images.device.type for split in moved.splits.values()} == {where}

@@ -1,15 +1,15 @@
-"""Downloads from a server on this machine: whole files or none, and what a failure says."""
+"""Downloads leave whole files or none, and a failure is reported in one line."""
 
 import gzip
 import hashlib
 import shutil
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import pytest
 import torch
 from conftest import SUBSET
+from data.mirror import FAILURES, Mirror, break_download
 from data.published_files import AMAT_FILES, RAW, contents, raw_images, write_amat
 
 from vae_cli.data import binarization as binarization_module
@@ -20,49 +20,6 @@ from vae_cli.errors import UserError
 
 PUBLISHED = [*mnist_module.SOURCES.values(), binarization_module.FIXED]
 NOBODY = "http://127.0.0.1:9/"  # no server listens on the port "discard"
-
-
-class Mirror(ThreadingHTTPServer):
-    """Serves `files`; from the request number `breaks_at` on it breaks as `how` says, unless that is empty."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.files: dict[str, bytes] = {}
-        self.how, self.breaks_at, self.served = "", 0, 0
-        self.url = f"http://127.0.0.1:{self.server_port}/"
-
-    def fail(self, how: str, at: int) -> None:
-        self.how, self.breaks_at, self.served = how, at, 0
-
-    def breaks(self) -> bool:
-        self.served += 1
-        return bool(self.how) and self.served >= self.breaks_at
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Mirror
-
-    def do_GET(self) -> None:
-        content = self.server.files[self.path.removeprefix("/")]
-        how = self.server.how if self.server.breaks() else ""
-        if how == "not found":
-            self.send_error(404)
-            return
-        half = content[: len(content) // 2]
-        if how == "no answer":  # the connection ends without one
-            return
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(half if how == "half a file" else content)))
-        self.end_headers()
-        self.wfile.write(half if how else content)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-BREAKS_ON_THE_WAY = ["no answer", "not found", "connection closed", "half a file"]
-BREAKS_HERE = {"disk full": OSError(28, "No space left on device"), "Ctrl-C": KeyboardInterrupt()}
-FAILURES = [*BREAKS_ON_THE_WAY, *BREAKS_HERE]
 
 
 @pytest.fixture
@@ -77,25 +34,9 @@ def mirror(monkeypatch) -> Iterator[Mirror]:
         thread.join()
 
 
-def breaking(mirror: Mirror, monkeypatch: pytest.MonkeyPatch, how: str, at: int) -> None:
-    """Lets a download fail at its file number `at`, at the server's side or at ours."""
-    mirror.fail(how if how in BREAKS_ON_THE_WAY else "", at)
-    if how in BREAKS_HERE:
-        import pooch
-
-        download = pooch.HTTPDownloader.__call__
-
-        def fail(*arguments: object, **named: object) -> None:
-            if mirror.served >= at - 1:
-                raise BREAKS_HERE[how]
-            download(*arguments, **named)
-
-        monkeypatch.setattr(pooch.HTTPDownloader, "__call__", fail)
-
-
 @pytest.fixture
 def idx_mirror(mirror, monkeypatch) -> Mirror:
-    """Serves the subset's files packed, as MNIST and as Fashion-MNIST."""
+    """Serves the files of the subset packed, as MNIST and as Fashion-MNIST."""
     mirror.files = {f"{name}.gz": gzip.compress((RAW / name).read_bytes(), 1) for name in IDX_FILES}
     checksums = {name: f"md5:{hashlib.md5(mirror.files[f'{name}.gz']).hexdigest()}" for name in IDX_FILES}
     source = PublishedFiles((mirror.url,), checksums, packed=True)
@@ -118,13 +59,13 @@ def amat_mirror(mirror, monkeypatch, tmp_path) -> Mirror:
 def test_a_failed_download_leaves_nothing_and_the_next_one_succeeds(
     tmp_path, idx_mirror, monkeypatch, dataset, how
 ):
-    """What was there before stays as it was; the error names the folder, the missing files and the key."""
+    """Earlier files do not change. The error names the folder, the missing files and the key."""
     raw = tmp_path / dataset / "raw"
     raw.mkdir(parents=True)
     shutil.copy(RAW / IDX_FILES[0], raw)
     before = contents(tmp_path)
     with monkeypatch.context() as broken:
-        breaking(idx_mirror, broken, how, at=3)
+        break_download(idx_mirror, broken, how, at=3)
         with pytest.raises(KeyboardInterrupt if how == "Ctrl-C" else UserError) as error:
             mnist(str(tmp_path), dataset, "none", 100)
     assert contents(tmp_path) == before
@@ -143,7 +84,7 @@ def test_a_failed_download_leaves_nothing_and_the_next_one_succeeds(
 def test_a_failed_download_of_the_fixed_binarization_leaves_nothing(tmp_path, amat_mirror, monkeypatch, how):
     root = tmp_path / "root"
     with monkeypatch.context() as broken:
-        breaking(amat_mirror, broken, how, at=2)
+        break_download(amat_mirror, broken, how, at=2)
         with pytest.raises(KeyboardInterrupt if how == "Ctrl-C" else UserError) as error:
             mnist(str(root), "MNIST", "fixed", 100)
     assert contents(root) == {}
@@ -153,7 +94,7 @@ def test_a_failed_download_of_the_fixed_binarization_leaves_nothing(tmp_path, am
     assert contents(root / "binarized_mnist") == amat_mirror.files
 
 
-WHY = {
+REASONS = {
     "no answer": "Remote end closed connection without response",
     "not found": "404 Client Error: Not Found",
     "connection closed": "IncompleteRead",
@@ -162,41 +103,35 @@ WHY = {
 }
 
 
-@pytest.mark.parametrize("how", WHY)
-def test_the_message_says_what_failed(tmp_path, idx_mirror, monkeypatch, how):
-    breaking(idx_mirror, monkeypatch, how, at=1)
+@pytest.mark.parametrize("how", REASONS)
+def test_the_message_gives_the_reason(tmp_path, idx_mirror, monkeypatch, how):
+    break_download(idx_mirror, monkeypatch, how, at=1)
     with pytest.raises(UserError) as error:
         mnist(str(tmp_path), "MNIST", "none", 100)
-    assert f"{idx_mirror.url}{IDX_FILES[0]}.gz: " in str(error.value) and WHY[how] in str(error.value)
+    assert f"{idx_mirror.url}{IDX_FILES[0]}.gz: " in str(error.value) and REASONS[how] in str(error.value)
 
 
-def test_without_a_network_all_files_are_named_and_every_mirror(tmp_path, idx_mirror, monkeypatch):
+def test_without_a_network_all_files_and_mirrors_are_named(tmp_path, idx_mirror, monkeypatch):
     for name, source in mnist_module.SOURCES.items():
         mirrors = (NOBODY, f"{NOBODY}second/")
         monkeypatch.setitem(mnist_module.SOURCES, name, source._replace(mirrors=mirrors))
     with pytest.raises(UserError) as error:
         mnist(str(tmp_path), "MNIST", "none", 100)
-    for word in (
-        str(tmp_path / "MNIST/raw"),
-        *IDX_FILES,
-        "data.root=",
-        NOBODY,
-        f"{NOBODY}second/",
-        "refused",
-    ):
+    words = (str(tmp_path / "MNIST/raw"), *IDX_FILES, "data.root=", NOBODY, f"{NOBODY}second/", "refused")
+    for word in words:
         assert word in str(error.value)
     assert "HTTPConnectionPool" not in str(error.value)
 
 
-def test_a_broken_connection_is_tried_again(tmp_path, idx_mirror, monkeypatch):
-    """The first answer of all breaks off, each later one is whole."""
+def test_a_download_that_breaks_off_is_tried_again(tmp_path, idx_mirror, monkeypatch):
+    """The first answer breaks off, and each later one is complete."""
     answers = iter(["connection closed"])
-    monkeypatch.setattr(idx_mirror, "breaks", lambda: setattr(idx_mirror, "how", next(answers, "")) or True)
+    monkeypatch.setattr(idx_mirror, "fails", lambda: setattr(idx_mirror, "how", next(answers, "")) or True)
     mnist(str(tmp_path), "MNIST", "none", 100)
     assert contents(tmp_path / "MNIST/raw") == contents(RAW)
 
 
-def test_the_next_mirror_serves_what_the_first_does_not(tmp_path, idx_mirror, monkeypatch):
+def test_the_next_mirror_is_tried(tmp_path, idx_mirror, monkeypatch):
     source = mnist_module.SOURCES["MNIST"]
     monkeypatch.setitem(mnist_module.SOURCES, "MNIST", source._replace(mirrors=(NOBODY, *source.mirrors)))
     ours, theirs = (mnist(str(root), "MNIST", "none", 100) for root in (tmp_path, SUBSET))
@@ -205,7 +140,7 @@ def test_the_next_mirror_serves_what_the_first_does_not(tmp_path, idx_mirror, mo
 
 @pytest.mark.parametrize("published", PUBLISHED, ids=["MNIST", "Fashion-MNIST", "fixed binarization"])
 def test_files_that_are_not_the_published_ones_are_refused(tmp_path, mirror, published):
-    """Even though the server sends them whole."""
+    """Although the server sends complete files."""
     mirror.files = {
         f"{name}{end}": gzip.compress(b"any") for name in published.checksums for end in ("", ".gz")
     }

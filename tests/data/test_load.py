@@ -1,4 +1,4 @@
-"""`build.load_data`: a source and then the keys that every data set has."""
+"""`build.load_data` applies the keys that every data set has."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (10, 4, 4), dtype=np.uint8)
 
 
 def arrays_config(tmp_path, sizes: tuple[int, int, int] = (6, 2, 2), **changed: object) -> ArraysConfig:
-    """The keys of `data=arrays` for a file of splits with these sizes and their labels."""
+    """The configuration of `data=arrays` for a file with splits of these sizes and their labels."""
     names = ("train", "validation", "test")
     path = str(tmp_path / "images.npz")
     splits = {name: IMAGES[:size] for name, size in zip(names, sizes, strict=True)}

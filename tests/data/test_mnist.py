@@ -54,8 +54,8 @@ def test_fashion_mnist_has_the_same_format(tmp_path, binarization):
 
 
 @pytest.mark.parametrize("packed", [IDX_FILES, IDX_FILES[:1]], ids=["all", "one"])
-def test_packed_files_are_read_where_they_lie(tmp_path, raw, packed):
-    """NAME.gz serves as well as NAME, and no file is added, changed or removed."""
+def test_packed_files_are_read_in_place(tmp_path, raw, packed):
+    """NAME.gz is read like NAME, and no file is added, changed or removed."""
     for name in packed:
         (raw / f"{name}.gz").write_bytes(gzip.compress((raw / name).read_bytes()))
         (raw / name).unlink()

@@ -22,7 +22,7 @@ def make(shape: dict, train: int = 300, validation: int = 100, test: int = 100, 
 
 
 def enumerated(height: int, width: int, heights: tuple[int, int], widths: tuple[int, int]) -> dict:
-    """Every possible image and its probability, from the definition, by brute force."""
+    """Every possible image and its probability, by enumerating the definition."""
     found: Counter = Counter()
     sizes = [*itertools.product(range(heights[0], heights[1] + 1), range(widths[0], widths[1] + 1))]
     for h, w in sizes:
@@ -36,7 +36,7 @@ def enumerated(height: int, width: int, heights: tuple[int, int], widths: tuple[
 
 @pytest.mark.parametrize("shape", [SMALL, DEFAULT, SQUARES], ids=["small", "default", "squares"])
 def test_each_image_is_one_filled_rectangle_within_the_ranges(shape):
-    """Its bounding box is full, and as high and wide as the ranges allow; both ends of each range occur."""
+    """Its bounding box is filled, its height and width are in the ranges, and both ends of each range occur."""
     images = make(shape).train.images.reshape(-1, shape["height"], shape["width"])
     assert images.dtype == torch.uint8
     seen = {"height": set(), "width": set()}
@@ -86,7 +86,7 @@ def test_same_seed_same_data_another_seed_other_data():
 
 
 def test_splits_are_drawn_independently_of_each_other():
-    """At one index, two splits have the same of 256 squares as often as chance has it."""
+    """Two splits have the same of 256 squares at the same index as often as chance predicts."""
     n = 20_000
     data = make(SQUARES, train=n, validation=n, test=n)
     for a, b in itertools.combinations((data.train, data.validation, data.test), 2):

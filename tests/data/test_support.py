@@ -1,4 +1,4 @@
-"""Pixels that a likelihood may be given."""
+"""The pixels that a likelihood accepts."""
 
 import pytest
 import torch
@@ -26,7 +26,7 @@ def floats(*values: float, scale: float = 1.0, redraw: bool = False, test: float
     ],
 )
 def test_pixels_outside_the_support_are_refused(data, shown):
-    """In any split; a likelihood on the real line takes everything."""
+    """In any split. A likelihood on the real line accepts all pixels."""
     check_support(data, None, "gaussian")
     if shown is None:
         check_support(data, (0.0, 1.0), "bernoulli")

@@ -1,4 +1,4 @@
-"""How many standard errors an observation lies from its expectation. Tests fix their seeds and compare with Z."""
+"""Distances of an observation from its expectation, in standard errors. Tests fix their seeds and compare with Z."""
 
 import math
 
@@ -15,5 +15,5 @@ def chi_square_z(counts: np.ndarray, expected: np.ndarray) -> float:
 
 
 def proportion_z(hits: torch.Tensor, p: float) -> float:
-    """Of the fraction of true entries, where each is true with probability p."""
+    """The z-score of the fraction of true entries, if each is true with probability p."""
     return abs(hits.double().mean().item() - p) / math.sqrt(p * (1 - p) / hits.numel())

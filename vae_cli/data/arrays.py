@@ -81,7 +81,7 @@ def _split(array: np.ndarray, fractions: list[float], seed: int) -> list[np.ndar
 
 
 def _check_alike(path: str, images: dict[str, np.ndarray]) -> None:
-    """Raise UserError where the splits have images of different shapes or types."""
+    """Raises UserError if the splits have images of different shapes or types."""
     shapes = {name: array.shape[1:] for name, array in images.items()}
     if len(set(shapes.values())) > 1:
         raise UserError(f"data.path={path}: the splits have images of different shapes, {shapes}")

@@ -38,9 +38,9 @@ class Dataset(NamedTuple):
     """Train, validation and test images of one shape (channels, height, width).
 
     scale     pixels are x = images × scale: 1/255 for grey levels 0…255
-    redraw    pixels of `train` are probabilities of white, and are drawn anew whenever an image is used
-    entropy   of the distribution that the images are drawn from, in nats per image, where it is known exactly:
-              in expectation no model's −log p(x) is below it
+    redraw    pixels of `train` are probabilities of white, and are drawn again at each use of an image
+    entropy   of the distribution that the images are drawn from, in nats per image, if it is known exactly:
+              no model's expected −log p(x) is below it
     """
 
     train: Split
@@ -90,10 +90,10 @@ class Dataset(NamedTuple):
         return self.change_splits(lambda split: split.without(classes))
 
     def to(self, device: torch.device, placement: str) -> "Dataset":
-        """Copy the images to the device, or leave them in host memory.
+        """The data set with its images on the device, or in host memory.
 
-        They stay in host memory for `placement` "host", and for "auto" where a CUDA device has less than twice
-        their size free. `batches` copies such images one batch ahead; the caller sees no other difference.
+        They stay in host memory for `placement` "host", and for "auto" if a CUDA device has less than twice their size
+        free. `vae_cli.data.batches.Batches` copies such images one batch ahead; there is no other difference.
         """
         needed = sum(split.images.nbytes for split in self.splits.values())
         tight = device.type == "cuda" and 2 * needed > torch.cuda.mem_get_info(device)[0]

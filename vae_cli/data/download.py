@@ -1,6 +1,6 @@
 """Published data files: found in a folder, downloaded when they are missing, read packed or unpacked.
 
-pooch does the downloads: checksums, retries, the progress bar.
+pooch downloads: checksums, retries, the progress bar.
 """
 
 import gzip
@@ -52,7 +52,7 @@ class PublishedFiles(NamedTuple):
 
     def _fetch(self, name: str, folder: Path) -> Path:
         """Downloads one file from the first mirror that has it. Raises OSError with the reason of each mirror."""
-        import pooch  # here: 0.1 s that a run with all its files does not spend
+        import pooch  # here, because a run that has all files need not spend 0.1 s on it
 
         shows_progress = sys.stderr.isatty()
         pooch.get_logger().setLevel(logging.INFO if shows_progress else logging.WARNING)

@@ -5,7 +5,7 @@ from vae_cli.errors import UserError
 
 
 def check_support(data: Dataset, support: tuple[float, float] | None, likelihood: str) -> None:
-    """Raise UserError for pixels outside the likelihood's support (low, high); None is the whole real line."""
+    """Raises UserError for pixels outside the likelihood's support (low, high); None is the whole real line."""
     if support is None:
         return
     splits = [split.images for split in data.splits.values() if len(split.images)]

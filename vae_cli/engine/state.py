@@ -43,6 +43,7 @@ class State:
             "objective": experiment.objective.state_dict(),
             "optimizer": experiment.optimizer.state_dict(),
             "generator": self.generator.get_state(),
+            # the name that checkpoints have always had for the step metrics
             "rows": torch.cat(self.step_metrics) if self.step_metrics else none,
             # needed by `vae_cli.load`, which does not load the data
             "data": {"shape": list(experiment.data.shape), "scale": experiment.data.scale},

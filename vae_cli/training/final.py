@@ -51,6 +51,6 @@ def draw(experiment: Experiment, folder: RunFolder) -> None:
     title = f"{SAMPLE_SIDE} × {SAMPLE_SIDE} decoded codes from {origin}: {what}"
     plots.save(folder.figure("samples"), plots.grid(samples, data.shape, SAMPLE_SIDE, magnify=2), title)
     images = previews.observed_and_reconstructed(model, data)
-    rows = plots.grid(images, data.shape, len(images) // 2, magnify=3)
+    grid = plots.grid(images, data.shape, len(images) // 2, magnify=3)
     title = f"test images and their reconstructions: {what}"
-    plots.save(folder.figure("reconstructions"), rows, title, ("observation", "reconstruction"))
+    plots.save(folder.figure("reconstructions"), grid, title, ("observation", "reconstruction"))

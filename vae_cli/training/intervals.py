@@ -23,10 +23,10 @@ def raise_if_diverged(experiment: Experiment, step_metrics: Tensor, step: int) -
     """Raises Diverged with the first of these steps whose metrics are not finite. `step` is the number of the last one."""
     if step_metrics.isfinite().all():
         return
-    row, column = (~step_metrics.isfinite()).nonzero()[0].tolist()
-    first = step - len(step_metrics) + row + 1
+    index, column = (~step_metrics.isfinite()).nonzero()[0].tolist()
+    first = step - len(step_metrics) + index + 1
     name = experiment.step_metrics[column].replace("_", " ")
     raise Diverged(
-        f"{name} is {step_metrics[row, column].item()} at step {first}, "
+        f"{name} is {step_metrics[index, column].item()} at step {first}, "
         f"epoch {math.ceil(first / experiment.steps_per_epoch)}"
     )

@@ -34,11 +34,11 @@ class RunLogger:
         self.writer: Any = SummaryWriter(str(folder), purge_step=step + 1 if step else 0)
         self.metrics = MetricsLog(folder.metrics_file, step)
         self.text = log
-        self.stack = ExitStack()
+        self.contexts = ExitStack()
         visible = progress and sys.stderr.isatty()
         self.bar = tqdm(total=total_steps, initial=step, unit="step", disable=not visible, dynamic_ncols=True)
         if visible:
-            self.stack.enter_context(logging_redirect_tqdm([log]))
+            self.contexts.enter_context(logging_redirect_tqdm([log]))
         self.total_steps = total_steps
         self.next_line = time.monotonic() + SECONDS_BETWEEN_LINES
 
@@ -105,7 +105,7 @@ class RunLogger:
 
     def close(self) -> None:
         self.bar.close()
-        self.stack.close()
+        self.contexts.close()
         self.writer.close()
         self.metrics.close()
 
