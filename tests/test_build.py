@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from config.composed import CONFIGS, NAMES, OPTIONS, composed, option, put, small, steps
+from models.tables import SERVED_BY
 
 from vae_cli.build import build
 from vae_cli.config.compose import run_config
@@ -21,12 +22,6 @@ pytestmark = pytest.mark.usefixtures("composed_by_hydra")
 SUBSET = Path(__file__).parent / "data"
 EXPERIMENTS = sorted(path.stem for path in CONFIGS.glob("experiment/*.yaml"))
 SEARCHES = [name for name in EXPERIMENTS if name.startswith("search_")]
-SERVING = {
-    "gaussian": ["pathwise", "reinforce"],
-    "bernoulli": ["concrete", "reinforce", "straight_through"],
-    "categorical": ["reinforce", "straight_through_gumbel_softmax"],
-    "deterministic": ["pathwise"],
-}
 INSTALLED = {distribution.name for distribution in distributions()}
 
 
@@ -38,7 +33,7 @@ def test_every_part_takes_a_step(part):
 @pytest.mark.parametrize("estimator", NAMES["estimator"])
 @pytest.mark.parametrize("latent", NAMES["latent"])
 def test_every_pair_of_latent_and_estimator_takes_a_step_or_is_refused(latent, estimator):
-    allowed = SERVING[latent]
+    allowed = SERVED_BY[latent]
     pair = (f"latent={latent}", f"estimator={estimator}")
     if estimator in allowed:
         steps(put(small(composed(*pair)), {"objective.samples": 2}))

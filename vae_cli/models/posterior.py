@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class Posterior(Protocol):
-    """q(z|x) or p(z): a named tuple of tensors. V numbers make up a code of K units (V = K but for categories)."""
+    """q(z|x) or p(z): a named tuple of tensors. V numbers make up a code of K units (V = K except for categories)."""
 
     @property
     def mean(self) -> Tensor:
