@@ -4,7 +4,6 @@ to be imported, and three tiny runs."""
 import functools
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -172,23 +171,3 @@ def original_gaussian(trained) -> Path:
 def original_deterministic(trained) -> Path:
     """A plain auto-encoder of three units on the same digits."""
     return trained("deterministic", *MNIST, "latent=deterministic", "latent.code_size=3")
-
-
-def copied(folder: Path, factory: pytest.TempPathFactory) -> Path:
-    return Path(shutil.copytree(folder, factory.mktemp("copies") / folder.name))
-
-
-@pytest.fixture(scope="module")
-def bernoulli(original_bernoulli, tmp_path_factory) -> Path:
-    """A copy that a module may evaluate; so are the two below."""
-    return copied(original_bernoulli, tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-def gaussian(original_gaussian, tmp_path_factory) -> Path:
-    return copied(original_gaussian, tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-def deterministic(original_deterministic, tmp_path_factory) -> Path:
-    return copied(original_deterministic, tmp_path_factory)

@@ -1,6 +1,7 @@
 """The registry of metrics: every reported number has a row, and a row says which direction is better."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,14 +19,16 @@ COORDINATES = ("step", "epoch")  # of a line of metrics.jsonl
 
 
 @pytest.fixture(scope="module")
-def reported(command, trained, bernoulli, deterministic) -> set[str]:
+def reported(command, trained, original_bernoulli, original_deterministic, tmp_path_factory) -> set[str]:
     """Every metric of three small runs and of their evaluations with all that vae-eval measures."""
     data = Path(__file__).parents[1] / "data"
     gaussian = trained("gaussian", "data=mnist", f"data.root={data}", "data.validation_size=100", "nll_samples=2",
                        "gradient_draws=2")  # fmt: skip
     every = ("nll_samples=100", "classifier_epochs=1", "probe_images=100", "test_images=50", "pictures=[]")
     names: set[str] = set()
-    for run, options in ((gaussian, ("anomaly=rectangles",)), (bernoulli, ()), (deterministic, ())):
+    anomaly = ("anomaly=rectangles",)
+    for original, options in ((gaussian, anomaly), (original_bernoulli, ()), (original_deterministic, ())):
+        run = Path(shutil.copytree(original, tmp_path_factory.mktemp("registry") / original.name))
         done = command("vae-eval", f"run={run}", *every, *options, cwd=run.parent)
         assert done.returncode == 0, done.stderr
         names |= record.read(RunFolder(run), run.name).metrics.keys() | logged(run)
