@@ -11,7 +11,7 @@ train: .venv/installed  ## set up, then train: make train ARGS="latent=bernoulli
 	$(BIN)/vae-train $(ARGS)
 
 test: .venv/installed-dev  ## set up, then run the tests: make test ARGS="-k resume"
-	$(BIN)/pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile $(ARGS)
 
 test-crash: .venv/installed-dev  ## kill 50 runs at random moments; started again, each ends bit for bit as if it had not been
 	VAE_CLI_KILLS=50 $(BIN)/pytest -s tests/integration/test_crash.py $(ARGS)
