@@ -1,26 +1,23 @@
 """vae-cli: train, compare and understand variational auto-encoders.
 
-The legend. Between files everything is a vector, and leading axes come in this order:
+Between files everything is a vector. The letters in comments such as `[S, B, K]` name the axes, in this order:
 
-    M   members of a sweep that are trained as one
-    S   Monte Carlo samples of the code for one image
+    M   members of a sweep that are trained as one model
+    S   samples of the code for one image
     B   images of a batch
     D   pixels of an image, flattened (channels × height × width)
-    P   numbers that a network puts out
+    P   outputs of the encoder
     K   units of a code
+    V   the decoder's inputs: K, or categories × K for one-hot codes
 
-All figures are in nats per image with every constant included, unless a name says otherwise.
+All metrics are in nats per image with every constant included, unless a name says otherwise.
 
-The reading order, each file importing only from those before it:
+The rooms, each of which imports only from those before it (`make lint` checks this):
 
-    errors → distributions → latents → likelihoods → estimators → networks → model → objective → data/ → schedules
-    → evaluate → marginal → codes → probe → plots → view → pictures → charts → gallery → rules → keys → schema
-    → checkpoint → journal → state → body → gradients → captured → accelerate → signals → steps → train → report
-    → config → build → run
-    → trained → anomalies → measure → study → page → publish
-    → folders → members → sweep → compare → comparison_charts → comparison_gallery → comparison_page → comparison
-    → failures → claim → watch → roll_call → seats → apart → last_words → trials → search → hooks → job
-    → group → packed → together → spread → cli
+    errors, version → config → runs → models → data → objectives → metrics → reporting → engine → build
+    → training | evaluation | comparison → sweeps → plugins, cli
+
+The `__init__.py` of a room says what it is for and where to begin. `cli.py` has the three commands.
 """
 
 from pathlib import Path
