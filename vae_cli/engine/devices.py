@@ -1,4 +1,4 @@
-"""The choice of the device, copies of numbers to it, and the memory of a CPU."""
+"""Chooses the device, copies numbers to it, and keeps the memory of a CPU."""
 
 import ctypes
 from typing import Any

@@ -51,7 +51,7 @@ def _kept_for_backward(state: State) -> int:
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes."""
+    """Free bytes of a GPU, or of the host."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     lines = Path("/proc/meminfo").read_text().splitlines()

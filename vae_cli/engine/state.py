@@ -21,9 +21,8 @@ class State:
     step: int = 0  # steps made
     seconds: float = 0.0  # time of training, without validation
     examples: int = 0  # examples used in training
-    best: float = (
-        -math.inf
-    )  # best value of the monitored validation metric; its negative where lower is better
+    # the best value of the monitored validation metric; its negative where lower is better
+    best: float = -math.inf
     stale: int = 0  # validations since the best one
     # the metrics of the steps since the last log line, on the device; [steps, 1 + terms] each
     step_metrics: list[Tensor] = field(default_factory=list)

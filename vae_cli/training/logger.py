@@ -100,7 +100,7 @@ class RunLogger:
         self.writer.file_writer.add_summary(summary)
 
     def flush(self) -> None:
-        """Must be called before a checkpoint is written, because a run that is resumed from it logs nothing before it again."""
+        """Must be called before a checkpoint is written: a resumed run does not log again what came before it."""
         self.writer.flush()
 
     def close(self) -> None:
