@@ -37,14 +37,14 @@ def hydra_state() -> Iterator[None]:
 
 
 @pytest.fixture
-def stacks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The sizes of the stacks that were made."""
+def pack_sizes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The number of members of each pack that was made."""
     sizes: list[int] = []
     make = packed.PackedRuns.__init__
 
-    def counted(stack: packed.PackedRuns, states: list[State]) -> None:
+    def counted(pack: packed.PackedRuns, states: list[State]) -> None:
         sizes.append(len(states))
-        make(stack, states)
+        make(pack, states)
 
     monkeypatch.setattr(packed.PackedRuns, "__init__", counted)
     return sizes

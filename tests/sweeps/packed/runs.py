@@ -1,6 +1,5 @@
 """Small runs, alone and as members of a packed sweep, and what two of their folders must have in common."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import hydra
 import pytest
 import torch
 from omegaconf import OmegaConf, open_dict
+from run_comparison import metrics, saved, summary
 
 from vae_cli.config.compose import accept
 from vae_cli.runs import checkpoint
@@ -58,7 +58,7 @@ def member(folder: Path, *overrides: str) -> Member:
     return Member(Job(own, cfg.hydra, RunFolder(folder), "packed"))
 
 
-def together_in(sweep: Path, members: list[tuple[str, ...]]) -> list[Path]:
+def train_packed(sweep: Path, members: list[tuple[str, ...]]) -> list[Path]:
     """Train the members as a packed sweep; their folders."""
     folders = [sweep / str(i) for i in range(len(members))]
     for folder in folders:
@@ -71,15 +71,15 @@ def in_folders(folders: list[Path], members: list[tuple[str, ...]]) -> list[tupl
     return [(folder, *overrides) for folder, overrides in zip(folders, members, strict=True)]
 
 
-def alone_in(sweep: Path, members: list[tuple[str, ...]]) -> list[Path]:
+def train_alone(sweep: Path, members: list[tuple[str, ...]]) -> list[Path]:
     """Train each member as a single run; their folders."""
     folders = [sweep / str(i) for i in range(len(members))]
     for folder, *overrides in in_folders(folders, members):
-        alone_at(folder, *overrides)
+        train_alone_at(folder, *overrides)
     return folders
 
 
-def alone_at(folder: Path, *overrides: str) -> None:
+def train_alone_at(folder: Path, *overrides: str) -> None:
     cfg = hydra.compose("config", list(overrides))
     folder.mkdir(parents=True, exist_ok=True)
     texts = {"config": cfg, "hydra": OmegaConf.create(), "overrides": OmegaConf.create(list(overrides))}
@@ -111,20 +111,15 @@ def assert_equal(a: Any, b: Any, tolerance: float, where: str = "") -> None:
         assert a == b, where
 
 
-CLOCKS = ("examples_per_second", "seconds", "wall_seconds")
-
-
 def contents(folder: Path) -> dict[str, Any]:
     """All that a run folder says, without times."""
-    found = {file.name: checkpoint.load(file) for file in (folder / "checkpoints").glob("*.pt")}
-    for state in found.values():
-        state.pop("seconds")
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    summary = json.loads((folder / "summary.json").read_text())
-    for each in (*lines, summary):
-        for clock in CLOCKS:
-            each.pop(clock, None)
-    return found | {"metrics": lines, "summary": summary}
+    return {
+        "config": checkpoint.load(folder / "checkpoints/last.pt")["config"],
+        "last": saved(folder, "last"),
+        "best": saved(folder, "best"),
+        "metrics": metrics(folder),
+        "summary": summary(folder),
+    }
 
 
 def assert_equal_runs(one: Sequence[Path], other: Sequence[Path], tolerance: float = 1e-9) -> None:
@@ -134,4 +129,4 @@ def assert_equal_runs(one: Sequence[Path], other: Sequence[Path], tolerance: flo
 
 
 def status(folder: Path) -> str:
-    return str(json.loads((folder / "summary.json").read_text())["status"])
+    return str(summary(folder)["status"])

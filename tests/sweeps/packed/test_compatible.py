@@ -5,18 +5,18 @@ import subprocess
 import sys
 
 import hydra
-from sweeps.packed.runs import BERNOULLI, TWO, member, together_in
+from sweeps.packed.runs import BERNOULLI, TWO, member, train_packed
 
 from vae_cli.config.compose import accept
 from vae_cli.config.diff import pack_signature
 from vae_cli.sweeps.packed.compatible import compatible_groups
 
 
-def test_with_free_bits_each_code_size_is_a_group(tmp_path, stacks):
+def test_with_free_bits_each_code_size_is_a_group(tmp_path, pack_sizes):
     """They would be granted to units that a smaller code does not have."""
     sizes = [(*BERNOULLI, "objective.free_bits=0.1", f"latent.code_size={size}") for size in (2, 3)]
-    together_in(tmp_path, [(*each, f"seed={seed}") for each in sizes for seed in (1, 2)])
-    assert stacks == [2, 2]
+    train_packed(tmp_path, [(*each, f"seed={seed}") for each in sizes for seed in (1, 2)])
+    assert pack_sizes == [2, 2]
 
 
 def test_members_that_differ_in_a_shape_or_in_code_do_not_share_a_model():

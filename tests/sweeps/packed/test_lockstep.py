@@ -12,10 +12,10 @@ from sweeps.packed.runs import (
     KINDS,
     MNIST,
     SMALL,
-    alone_in,
     assert_equal_runs,
     status,
-    together_in,
+    train_alone,
+    train_packed,
 )
 
 THREE = [("seed=1",), ("seed=2", "optimizer.lr=0.0003"), ("seed=3", "objective.beta=0.5")]
@@ -28,16 +28,18 @@ PRECISIONS = {  # precision, tolerance, other overrides
 
 @pytest.mark.parametrize(("precision", "tolerance", "more"), PRECISIONS.values(), ids=PRECISIONS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_three_different_members_equal_their_single_runs(tmp_path, stacks, kind, precision, tolerance, more):
+def test_three_different_members_equal_their_single_runs(
+    tmp_path, pack_sizes, kind, precision, tolerance, more
+):
     """In parameters, optimizers, generators, every logged metric and the summary."""
     different = THREE if precision == "float32" else DIFFERENT.get(kind, THREE)
     members = [(*KINDS[kind], f"precision={precision}", *more, *overrides) for overrides in different]
-    alone, packed = alone_in(tmp_path / "alone", members), together_in(tmp_path / "packed", members)
-    assert stacks[0] == 3
+    alone, packed = train_alone(tmp_path / "alone", members), train_packed(tmp_path / "packed", members)
+    assert pack_sizes[0] == 3
     assert_equal_runs(alone, packed, tolerance)
 
 
-def test_each_member_draws_its_own_binarization(tmp_path, stacks):
+def test_each_member_draws_its_own_binarization(tmp_path, pack_sizes):
     mnist = (
         "data=binarized_mnist",
         f"data.root={MNIST}",
@@ -46,24 +48,24 @@ def test_each_member_draws_its_own_binarization(tmp_path, stacks):
         *BERNOULLI[7:],
     )
     members = [(*mnist, "seed=1"), (*mnist, "seed=2")]
-    alone, packed = alone_in(tmp_path / "alone", members), together_in(tmp_path / "packed", members)
-    assert stacks == [2]
+    alone, packed = train_alone(tmp_path / "alone", members), train_packed(tmp_path / "packed", members)
+    assert pack_sizes == [2]
     assert_equal_runs(alone, packed)
 
 
-def test_a_member_that_diverges_does_not_change_the_others(tmp_path, stacks):
+def test_a_member_that_diverges_does_not_change_the_others(tmp_path, pack_sizes):
     good = [(*BERNOULLI, "seed=1"), (*BERNOULLI, "seed=2")]
     bad = (*BERNOULLI, "seed=3", "optimizer.lr=1e200", "optimizer=sgd")
-    alone = alone_in(tmp_path / "alone", good)
-    first, diverged, second = together_in(tmp_path / "packed", [good[0], bad, good[1]])
+    alone = train_alone(tmp_path / "alone", good)
+    first, diverged, second = train_packed(tmp_path / "packed", [good[0], bad, good[1]])
     assert status(diverged) == "diverged"
-    assert stacks == [3, 2]
+    assert pack_sizes == [3, 2]
     assert_equal_runs(alone, [first, second])
 
 
 @pytest.mark.parametrize("runtime", ["eager", "graph"])
 @pytest.mark.parametrize("kind", [*KINDS, "linear", "gaussian reinforce"])
-def test_members_with_different_code_sizes_equal_their_single_runs(tmp_path, stacks, kind, runtime):
+def test_members_with_different_code_sizes_equal_their_single_runs(tmp_path, pack_sizes, kind, runtime):
     """They are padded with zeros to the largest, which comes neither first nor last. Weight decay acts on every weight,
     the padding included."""
     others = {
@@ -81,6 +83,6 @@ def test_members_with_different_code_sizes_equal_their_single_runs(tmp_path, sta
         (*fixed, f"latent.code_size={size}", f"seed={size}", f"objective.beta={beta}")
         for size, beta in ((2, 1), (5, 0.5), (3, 2), (5, 1))
     ]
-    alone, packed = alone_in(tmp_path / "alone", members), together_in(tmp_path / "packed", members)
-    assert stacks == [4]
+    alone, packed = train_alone(tmp_path / "alone", members), train_packed(tmp_path / "packed", members)
+    assert pack_sizes == [4]
     assert_equal_runs(alone, packed)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from sweeps.packed.runs import BERNOULLI, alone_at, assert_equal, contents, member, status
+from sweeps.packed.runs import BERNOULLI, assert_equal, contents, member, status, train_alone_at
 
 from vae_cli.sweeps.packed import multi_gpu
 from vae_cli.sweeps.packed.member import Member
@@ -35,7 +35,7 @@ def test_each_group_is_dealt_out_to_processes(tmp_path, four, capsys):
     multi_gpu.train_in_processes(four, None, processes=2)
     assert "4 members in 2 processes" in capsys.readouterr().out
     for i, each in enumerate(four):
-        alone_at(tmp_path / f"alone/{i}", *BERNOULLI, f"seed={i}")
+        train_alone_at(tmp_path / f"alone/{i}", *BERNOULLI, f"seed={i}")
         assert_equal(contents(tmp_path / f"alone/{i}"), contents(each.job.folder.path), 1e-9)
         summary = json.loads(each.job.folder.summary_file.read_text())
         assert each.objective_value == summary["validation"]["elbo"]
