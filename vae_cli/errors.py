@@ -1,4 +1,4 @@
-"""What a user did wrong, or a run met, said in one line."""
+"""The errors of this package. Each is shown to the user as one line."""
 
 import difflib
 from collections.abc import Iterable
@@ -9,11 +9,11 @@ class UserError(Exception):
 
 
 class RunRefused(UserError):
-    """The folder stays as it is: it holds what is not to be changed."""
+    """The run cannot train into its folder, and leaves the folder unchanged."""
 
 
 class RunLocked(RunRefused):
-    """Another process writes the folder."""
+    """Another process holds the lock of the folder."""
 
 
 class Diverged(Exception):
@@ -21,13 +21,14 @@ class Diverged(Exception):
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C or SIGTERM; a checkpoint has been written where there was anything to keep.
+    """A signal ended the run. It has written a checkpoint if it had trained.
 
-    As a KeyboardInterrupt it ends a whole sweep, where an Exception would end one member."""
+    It is a KeyboardInterrupt, so that it ends a whole sweep. An Exception would end only one member.
+    """
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """`; did you mean X?` for a likely typo, else nothing."""
+    """The text "; did you mean X?" for a likely typo, else an empty text."""
     candidates = list(names)
     match = difflib.get_close_matches(name, candidates, n=1, cutoff=0.6)
     if not match:  # `code_size` for `latent.code_size`: the last part alone is right

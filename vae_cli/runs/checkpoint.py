@@ -1,4 +1,4 @@
-"""A training state on disk. It is written atomically, and reading it executes nothing."""
+"""Saves and loads a training state. Saving is atomic, and loading executes no code from the file."""
 
 import io
 from collections.abc import Mapping
@@ -13,12 +13,12 @@ FORMAT = "vae-cli checkpoint 2"
 
 
 def save(path: Path, state: Mapping[str, Any], config: dict[str, Any]) -> None:
-    """Write `state`, which holds tensors, numbers, strings, and lists and dictionaries of these.
+    """Write `state`, which consists of tensors, numbers, strings, and lists and dictionaries of these.
 
-    A tensor that is a view is copied first: torch would write its whole storage, which holds the other members of a
-    packed sweep.
+    A tensor that is a view is copied first, because torch would write its whole storage. In a packed sweep the storage
+    also holds the tensors of other members.
     """
-    import torch  # here and in load: vae-compare imports this room without torch
+    import torch  # here and in load, because vae-compare imports this room without torch
 
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, "config": config, **_without_shared_storage(state)}, buffer)
@@ -38,8 +38,8 @@ def _without_shared_storage(value: Any) -> Any:
 def load(path: Path, config: dict[str, Any] | None = None) -> dict[str, Any]:
     """Read a state onto the CPU.
 
-    Raises UserError for a file that is missing, truncated or foreign, and for one whose configuration differs from
-    `config` in a key that a resumed run may not change.
+    Raises UserError for a file that is missing, truncated or no checkpoint, and for a checkpoint whose configuration
+    differs from `config` in a key that a resumed run may not change.
     """
     if not path.exists():
         raise UserError(f"{path} does not exist: the run has no checkpoint yet; start it anew")

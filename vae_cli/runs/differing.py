@@ -8,8 +8,8 @@ from vae_cli.runs.record import RunRecord, is_reference
 
 
 def differing(members: Sequence[RunRecord]) -> list[str]:
-    """The columns that tell members apart, without the seed. Left out are keys that only refer to another key, and
-    keys that exist because of an option that differs itself."""
+    """The columns in which members differ, without the seed. Keys that only refer to another key are left out, and so
+    are keys that only some members have because they belong to an option that differs itself."""
     keys = dict.fromkeys(key for member in members for key in member.config)
     return [column_name(key) for key in keys if key != "seed" and compares(key) and _differs(key, members)]
 

@@ -9,8 +9,8 @@ from vae_cli.runs.folder import HYDRA, RunFolder
 
 
 def run_folders(folders: Iterable[str]) -> list[RunFolder]:
-    """Every run in or under `folders`, each once, sorted within a folder. A run is a folder with .hydra/; folders inside it
-    are not searched. Raises UserError for a folder that is missing or holds no run."""
+    """Every run in or under `folders`, each once, sorted within a folder. A run is a folder with .hydra/; folders
+    inside it are not searched. Raises UserError for a folder that is missing or holds no run."""
     found: dict[RunFolder, None] = {}
     for name in folders:
         folder = Path(name).expanduser()

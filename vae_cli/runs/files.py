@@ -9,14 +9,12 @@ from typing import Any
 
 import yaml
 
-PARSER = getattr(
-    yaml, "CSafeLoader", yaml.SafeLoader
-)  # the parser in C reads 1,000 configurations in one second
+PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C it reads 1,000 configurations a second
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replace the file `path` by `content`. A reader sees the whole old file or the whole new one, even after a crash or
-    on a full disk."""
+    """Replace the content of the file `path`. A reader sees the whole old content or the whole new content, even after
+    a crash or on a full disk."""
     partial = path.with_name(f".{path.name}.partial")
     try:
         with partial.open("wb") as file:
@@ -53,7 +51,8 @@ def write_json(path: Path, value: object) -> None:
 
 
 def read_json_object(path: Path) -> dict[str, Any]:
-    """Raises OSError where the file cannot be read, and ValueError where it holds anything but a JSON object."""
+    """The object in a JSON file. Raises OSError where the file cannot be read, and ValueError where it holds anything
+    else than a JSON object."""
     value = json.loads(path.read_bytes())
     if not isinstance(value, dict):
         raise ValueError(f"{path.parent.name}/{path.name} is no JSON object")

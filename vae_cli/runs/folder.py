@@ -1,4 +1,4 @@
-"""The run folder: the path of everything in it, and what it says about its run. Needs no torch.
+"""The run folder: the path of everything in it, and what its files say about the run. Imports no torch.
 
 No other module spells these paths.
 """
@@ -27,7 +27,7 @@ Summary = dict[str, Any]
 
 @dataclass(frozen=True)
 class EvaluationFolder:
-    """What vae-eval leaves in a run folder, or in a temporary folder until it is complete."""
+    """The folder that vae-eval writes: a temporary folder until it is complete, then a folder of the run folder."""
 
     path: Path
 
@@ -75,7 +75,7 @@ class RunFolder:
 
     @property
     def last(self) -> Path:
-        """The checkpoint that a resumed run goes on from."""
+        """The checkpoint from which a resumed run continues."""
         return self.checkpoint("last")
 
     @property
@@ -99,7 +99,7 @@ class RunFolder:
 
     @property
     def refusal_note(self) -> Path:
-        """Why the last call of a sweep left this folder unchanged."""
+        """The file that says why the last call of a sweep left this folder unchanged."""
         return self.path / ".refused"
 
     @property
@@ -115,23 +115,28 @@ class RunFolder:
 
     @contextmanager
     def removed_if_refused(self) -> Iterator[None]:
-        """Removes the folder of a new run that is refused before its first metrics, and empty folders above it, as far
-        as they lie in the working directory."""
+        """Remove the folder of a new run if a UserError ends the run before its first metrics. Also remove the folders
+        above it that are then empty, up to the working directory. A folder that another process uses is kept."""
         is_new = not self.path.exists() or not any(self.path.iterdir())
         try:
             yield
+        except RunRefused:
+            raise
         except UserError:
-            if is_new and not self.metrics_file.exists():
-                shutil.rmtree(self.path, ignore_errors=True)
-                with suppress(OSError):  # one is not empty
-                    for folder in self.path.absolute().parents:
-                        if folder.is_relative_to(Path.cwd()) and folder != Path.cwd():
-                            folder.rmdir()
+            if is_new and not self.metrics_file.exists() and not lock.is_held(self.path):
+                self._remove()
             raise
 
+    def _remove(self) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
+        with suppress(OSError):  # a folder that is not empty ends the loop
+            for folder in self.path.absolute().parents:
+                if folder.is_relative_to(Path.cwd()) and folder != Path.cwd():
+                    folder.rmdir()
+
     def refuse(self, reason: RunRefused) -> None:
-        """Tell the end of the sweep that this call leaves the folder unchanged: by a note, or by a new time on the lock
-        file where another process holds the folder."""
+        """Note for the end of the sweep that this call leaves the folder unchanged: write the refusal note, or, where
+        another process holds the folder, update the time of the lock file."""
         if isinstance(reason, RunLocked):
             os.utime(self.lock_file)
         else:
@@ -144,15 +149,13 @@ class RunFolder:
 
     def config(self, external_targets: bool = False) -> "RunConfig":
         """The checked configuration of the run. `external_targets` allows parts from outside this package."""
-        from vae_cli.config.compose import (  # here: a comparison reads 1,000 folders without Hydra
-            accept,
-            saved_config,
-        )
+        # imported here, because a comparison reads folders without Hydra
+        from vae_cli.config.compose import accept, saved_config
 
         return accept(saved_config(self.config_file), external_targets)
 
     def overrides(self) -> list[str]:
-        """What was typed for this run."""
+        """The overrides that were typed for this run."""
         found = read_yaml(self.overrides_file) if self.overrides_file.exists() else None
         return [str(override) for override in found or []]
 
@@ -166,13 +169,14 @@ class RunFolder:
             raise RunRefused(f"{self} holds a run of another configuration: {'; '.join(found)}")
 
     def record(self, **files: str) -> None:
-        """Write .hydra/NAME.yaml for each NAME=TEXT. Hydra itself would write them before a run can be refused."""
+        """Write .hydra/NAME.yaml for each NAME=TEXT. Hydra itself would write these files too early, before a run can
+        be refused."""
         self.config_file.parent.mkdir(exist_ok=True)
         for name, text in files.items():
             write_atomically(self.path / HYDRA / f"{name}.yaml", text.encode())
 
     def read_summary(self) -> Summary | None:
-        """The content of summary.json, None without one. Raises OSError or ValueError where it cannot be read."""
+        """The content of summary.json; None without the file. Raises OSError or ValueError where it cannot be read."""
         return read_json_object(self.summary_file) if self.summary_file.exists() else None
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
@@ -187,7 +191,7 @@ class RunFolder:
             return "unreadable"
 
     def finished(self, epochs: int) -> Summary | None:
-        """The summary of a run that has nothing left to do for `epochs`, else None."""
+        """The summary of a run that has finished all of its `epochs`, or has stopped early; else None."""
         if self.status() != FINISHED:
             return None
         summary = read_json_object(self.summary_file)

@@ -1,4 +1,4 @@
-"""Locks a folder for one process, on this host or another. Needs no torch."""
+"""Locks a folder, so that only one process writes to it, on this host or on another one. Imports no torch."""
 
 import fcntl
 import logging
@@ -25,11 +25,11 @@ def lock_file(folder: Path) -> Path:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of `folder`, which is made if it is missing.
+    """Hold the lock of `folder`, which is created if it does not exist.
 
-    Raises RunLocked where another process, here or on another host, holds it. The kernel frees the lock of a process that
-    dies. Some shared file systems do not pass the lock on to other hosts, so the file also says which process holds it,
-    and the process updates the file's time every HEARTBEAT seconds.
+    Raises RunLocked where another process holds the lock, on this host or another. The kernel frees the lock of a
+    process that dies. Some shared file systems do not show the lock to other hosts, so the lock file also names the
+    process that holds it, and this process updates the time of the file every HEARTBEAT seconds.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = lock_file(folder)
@@ -47,7 +47,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def owner(folder: Path) -> str | None:
-    """ "pid N on HOST": the process that holds the lock, or that died while it held it."""
+    """The process that holds the lock, or died while it held the lock, as "pid N on HOST"; None without one."""
     path = lock_file(folder)
     return (path.read_text() if path.exists() else "") or None
 
@@ -67,13 +67,13 @@ def is_held(folder: Path) -> bool:
 
 
 def _take(file: int, path: Path) -> None:
-    """Take the kernel's lock, and check what the file says of an owner on another host."""
+    """Take the kernel's lock, and check whether the file names a process on another host that is alive."""
     kernel_locks = True
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise _held_error(path) from None
-    except OSError:  # the file system has no such locks
+    except OSError:  # the file system has no locks
         kernel_locks = False
     held_by = owner(path.parent)
     if held_by is None:

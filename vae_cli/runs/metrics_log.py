@@ -1,6 +1,6 @@
-"""metrics.jsonl of a run folder: one JSON object a line, each with the `step`, `epoch` and `split` that it describes.
+"""metrics.jsonl of a run folder: each line is a JSON object with the `step`, `epoch` and `split` that it describes.
 
-A process that dies may leave half a line. Imports no torch.
+A process that dies may leave an incomplete last line. Imports no torch.
 """
 
 import json
@@ -16,12 +16,12 @@ TAIL = 8192  # bytes at the end of the file that `latest` reads
 
 
 class MetricsLog:
-    """Appends lines to the file. A run that is resumed at `step` first drops the lines of later steps, because it
+    """Appends lines to the file. A run that is resumed at `step` first removes the lines of later steps, because it
     will log them again."""
 
     def __init__(self, file: Path, step: int) -> None:
         truncate(file, step)
-        self._file = file.open("a", buffering=1)  # writes whole lines
+        self._file = file.open("a", buffering=1)  # each line is written at once
 
     def append(self, line: Mapping[str, Any]) -> None:
         self._file.write(to_json(line) + "\n")
@@ -31,7 +31,8 @@ class MetricsLog:
 
 
 def truncate(file: Path, step: int) -> None:
-    """Keep the lines up to `step`, except its test, which the resumed run repeats; drop a line that is incomplete."""
+    """Keep the lines up to `step`, except those of the test, which the resumed run repeats. Remove an incomplete
+    line."""
     kept = []
     for line in file.read_text().splitlines() if file.exists() else []:
         try:
@@ -44,12 +45,13 @@ def truncate(file: Path, step: int) -> None:
 
 
 def read(file: Path) -> list[dict[str, Any]]:
-    """All complete lines; none where there is no file."""
+    """All complete lines; none if there is no file."""
     return list(_objects(file, ""))
 
 
 def curve(file: Path, points: int = 200) -> tuple[str, list[tuple[float, float]]]:
-    """("validation" or "train", [(epoch, elbo)]): at most about `points` points, evenly thinned, with the last one."""
+    """The split ("validation" or "train") and its points [(epoch, elbo)]: about `points` of them at most, evenly
+    spaced, the last one included."""
     for split, name in (("validation", "elbo"), ("train", "epoch_elbo")):
         lines = [line for line in _objects(file, f'"{name}"') if line.get("split") == split]
         pairs = [(finite_number(line.get("epoch")), finite_number(line.get(name))) for line in lines]
@@ -61,7 +63,7 @@ def curve(file: Path, points: int = 200) -> tuple[str, list[tuple[float, float]]
 
 
 def latest(file: Path) -> tuple[float, float | None] | None:
-    """The epoch of the last line, and the last elbo in the last kilobytes of the file, which is all that is read."""
+    """The epoch of the last line, and the last elbo. Only the last kilobytes of the file are read."""
     try:
         with file.open("rb") as opened:
             opened.seek(max(0, opened.seek(0, os.SEEK_END) - TAIL))
@@ -80,7 +82,8 @@ def finite_number(value: object) -> float | None:
 
 
 def _objects(file: Path, word: str) -> Iterator[dict[str, Any]]:
-    """The lines that contain `word`: parsing all of them is slow, since most describe single steps."""
+    """The objects of the lines that contain `word`. Parsing all lines would be slow, since most describe single
+    steps."""
     if not file.exists():
         return
     with file.open(encoding="utf-8", errors="replace") as opened:

@@ -1,7 +1,7 @@
-"""What the files of a run folder say, also where some are missing or half-written.
+"""Reads what the files of a run folder say, even if some are missing or incomplete.
 
-Reading stays fast for thousands of folders: no torch, and PyYAML's parser in C instead of OmegaConf, which takes ten
-times as long.
+Reading is fast enough for thousands of folders: without torch, and with the C parser of PyYAML instead of OmegaConf,
+which takes ten times as long.
 """
 
 import json
@@ -19,11 +19,11 @@ from vae_cli.runs.folder import UNFINISHED, RunFolder
 from vae_cli.runs.metrics_log import finite_number
 
 REFERENCE = re.compile(r"\$\{([\w.]+)\}")  # as in estimator.temperature: ${latent.temperature}
-BYPRODUCTS = ("_standard_error", "_samples")  # they describe how a metric was measured
+BYPRODUCTS = ("_standard_error", "_samples")  # of metrics: they describe how a metric was measured
 
 
 class RunRecord(NamedTuple):
-    """One run folder. `config` is flat and as it was saved, references included."""
+    """One run folder. `config` is flat, and references in it are not resolved."""
 
     folder: RunFolder
     name: str
@@ -35,7 +35,7 @@ class RunRecord(NamedTuple):
 
     @property
     def report(self) -> Path:
-        """The page that vae-eval wrote, or the folder where there is none."""
+        """The page that vae-eval wrote; the folder where there is none."""
         page = self.folder.evaluation.report
         return page if page.exists() else self.folder.path
 
@@ -43,11 +43,11 @@ class RunRecord(NamedTuple):
         return self._key(column) in self.config
 
     def setting(self, column: str) -> Any:
-        """The value of a key as a number or a text, references resolved; None where the run has no such key. The
-        column of a group, `latent`, is its option's name."""
+        """The value of a key as a number or a text, with references resolved; None where the run has no such key. The
+        value of a group, for example `latent`, is the name of its option."""
         key = self._key(column)
         value = self.config.get(key)
-        for _ in range(8):  # references may form a chain; a circle must end
+        for _ in range(8):  # references may form a chain; a circle of references must end
             if not (isinstance(value, str) and (found := REFERENCE.fullmatch(value))):
                 break
             value = self.config.get(found[1])
@@ -64,7 +64,7 @@ def is_reference(value: Any) -> bool:
 
 
 def read(folder: RunFolder, name: str) -> RunRecord:
-    """Never raises because of the folder's content: `status` says what is wrong with it."""
+    """The record of a run folder. No content of the folder raises an error: `status` says what is wrong with it."""
     config, status, metrics, entropy, failure = {}, UNFINISHED, {}, None, None
     try:
         config = _config(folder.config_file)
