@@ -19,7 +19,7 @@ test-crash: .venv/installed-dev  ## kill 50 runs at random moments; started agai
 test-launchers: .venv/installed-launchers  ## sweeps through real Slurm, Ray, joblib and submitit (minutes; as root it installs Slurm)
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! command -v sbatch >/dev/null; then \
 		apt-get update -qq && apt-get install -qq -y --no-install-recommends slurm-wlm munge; fi
-	VAE_CLI_LAUNCHERS=1 $(BIN)/pytest -rs tests/integration/test_launchers.py $(ARGS)
+	VAE_CLI_LAUNCHERS=1 $(BIN)/pytest -rs tests/integration/launchers $(ARGS)
 
 lint: .venv/installed-dev  ## formatting, lint, types and the order of the rooms
 	$(BIN)/ruff format --check .

@@ -1,4 +1,4 @@
-"""Run folders with what vae-compare reads of them, written without training."""
+"""Run folders written without training, with the files that vae-compare reads."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,8 @@ ENTROPY = 5.0
 def write_run(
     folder: Path, nll: float | None = 10.0, status: str | None = "finished", pictures: bool = False, **changes: object
 ) -> Path:  # fmt: skip
-    """`changes` name keys of the configuration with __ for a dot; a key of a group that becomes None is removed."""
+    """Write one run folder. `changes` name keys of its configuration, with __ for a dot; None removes a key of a
+    group."""
     config: dict = {
         "name": "synthetic",
         "seed": 0,
@@ -63,10 +64,10 @@ def write_metrics(folder: Path, lines: list[dict]) -> Path:
 
 
 def write_evaluation(run: Path, **values: float | None) -> None:
-    """The summary that vae-eval leaves, with these metrics."""
+    """Write the summary that vae-eval leaves, with these metrics."""
     (run / "evaluation").mkdir()
-    figures = {name: {"value": value} for name, value in values.items()}
-    (run / "evaluation/summary.json").write_text(json.dumps({"figures": figures}))
+    metrics = {name: {"value": value} for name, value in values.items()}
+    (run / "evaluation/summary.json").write_text(json.dumps({"figures": metrics}))
 
 
 def read_all(folder: Path) -> list[RunRecord]:

@@ -1,4 +1,4 @@
-"""Runs are found in and under the folders that are given."""
+"""Runs are found in and under given folders."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def make_runs(root: Path, *names: str) -> list[RunFolder]:
     return [RunFolder(root / name) for name in names]
 
 
-def test_runs_are_found_at_any_depth_once_and_not_within_a_run(tmp_path):
+def test_runs_are_found_once_at_any_depth_but_not_inside_a_run(tmp_path):
     expected = make_runs(tmp_path, "deep/er/run", "run")
     make_runs(tmp_path, "run/inner", ".hidden")
     found = run_folders([str(tmp_path), str(tmp_path / "run")])

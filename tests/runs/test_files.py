@@ -1,4 +1,4 @@
-"""Small files are written whole or not at all."""
+"""Small files are written completely or not at all."""
 
 import errno
 import os
@@ -12,7 +12,7 @@ def fsync_on_a_full_disk(descriptor: int) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def test_writing_is_all_or_nothing(tmp_path, monkeypatch):
+def test_a_file_keeps_its_content_when_writing_fails(tmp_path, monkeypatch):
     path = tmp_path / "file"
     write_atomically(path, b"good")
     (tmp_path / ".file.partial").symlink_to("/dev/full")

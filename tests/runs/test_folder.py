@@ -1,4 +1,4 @@
-"""A run folder belongs to one configuration, and says how its run ended."""
+"""A run folder belongs to one configuration and says how its run ended."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ CONFIG = {"epochs": 3, "seed": 0, "latent": {"name": "gaussian", "code_size": 2}
 
 
 def trained(path: Path) -> RunFolder:
-    """With what a finished training leaves that concerns its configuration."""
+    """A folder with a checkpoint and the configuration of its run."""
     folder = RunFolder(path)
     path.mkdir()
     folder.record(config=OmegaConf.to_yaml(OmegaConf.create(CONFIG)), overrides="- seed=0\n")
@@ -31,7 +31,7 @@ def test_another_configuration_of_a_trained_folder_is_refused(tmp_path, change):
 
 
 @pytest.mark.parametrize("change", [{}, {"epochs": 9}])
-def test_what_a_resumed_run_may_change_is_not_refused(tmp_path, change):
+def test_a_configuration_that_a_resumed_run_may_have_is_accepted(tmp_path, change):
     trained(tmp_path / "run").refuse_other_configuration(CONFIG | change)
 
 
@@ -41,7 +41,7 @@ def test_a_folder_without_a_checkpoint_accepts_any_configuration(tmp_path):
     folder.refuse_other_configuration(CONFIG | {"seed": 1})
 
 
-def test_what_is_recorded_can_be_read(tmp_path):
+def test_recorded_files_can_be_read(tmp_path):
     folder = trained(tmp_path / "run")
     assert OmegaConf.load(tmp_path / "run/.hydra/config.yaml") == CONFIG
     assert folder.overrides() == ["seed=0"]
@@ -51,7 +51,7 @@ def test_a_folder_without_overrides_has_none(tmp_path):
     assert RunFolder(tmp_path).overrides() == []
 
 
-def test_a_folder_that_is_no_run_has_no_configuration(tmp_path):
+def test_a_folder_without_a_configuration_is_named(tmp_path):
     with pytest.raises(UserError, match=r"is no run folder: it has no .hydra/config.yaml"):
         RunFolder(tmp_path).config()
 
@@ -63,7 +63,7 @@ def test_a_folder_that_is_no_run_has_no_configuration(tmp_path):
         (json.dumps({"status": "failed"}), "failed"), (json.dumps({"status": "interrupted"}), "interrupted"),
     ],
 )  # fmt: skip
-def test_what_did_not_finish_has_not_finished(tmp_path, content, status):
+def test_a_run_without_a_summary_that_says_so_has_not_finished(tmp_path, content, status):
     folder = RunFolder(tmp_path)
     if content is not None:
         folder.summary_file.write_text(content)
@@ -74,7 +74,7 @@ def test_what_did_not_finish_has_not_finished(tmp_path, content, status):
 @pytest.mark.parametrize(
     ("stopped_early", "epochs", "done"), [(False, 3, True), (False, 4, False), (True, 4, True)]
 )
-def test_what_finished_has_finished_for_as_many_epochs(tmp_path, stopped_early, epochs, done):
+def test_a_run_has_finished_if_it_trained_all_epochs_or_stopped_early(tmp_path, stopped_early, epochs, done):
     summary = {"status": "finished", "epochs": 3, "stopped_early": stopped_early}
     RunFolder(tmp_path).write_summary(summary)
     assert RunFolder(tmp_path).finished(epochs) == (summary if done else None)

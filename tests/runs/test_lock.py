@@ -1,4 +1,5 @@
-"""One process at a time holds a folder: on this host by the kernel's lock, on another by the time of the lock file."""
+"""One process at a time holds a folder. On this host the kernel's lock ensures it, on other hosts the time of the lock
+file."""
 
 import errno
 import fcntl
@@ -33,7 +34,7 @@ def leave_lock(folder: Path, owner: str, age: float = 0.0) -> Path:
 
 @pytest.fixture
 def without_kernel_locks(monkeypatch):
-    """As on a shared file system that has none."""
+    """As on a shared file system without locks."""
 
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
@@ -42,19 +43,20 @@ def without_kernel_locks(monkeypatch):
 
 
 @pytest.fixture
-def impatient(monkeypatch):
+def short_times(monkeypatch):
+    """A lock without an update is stale after 0.3 s."""
     monkeypatch.setattr(lock, "STALE", 0.3)
     monkeypatch.setattr(lock, "HEARTBEAT", 0.05)
 
 
-def test_a_lock_says_who_holds_it_and_is_empty_afterwards(tmp_path):
+def test_the_lock_file_names_the_process_that_holds_it_and_is_empty_afterwards(tmp_path):
     with lock.locked(tmp_path / "run"):
         assert lock.owner(tmp_path / "run") == f"pid {os.getpid()} on {HERE}"
         assert lock.is_held(tmp_path / "run")
     assert lock.owner(tmp_path / "run") is None and not lock.is_held(tmp_path / "run")
 
 
-def test_a_folder_in_use_is_refused_while_it_is(tmp_path):
+def test_a_locked_folder_is_refused_until_it_is_free(tmp_path):
     refused = pytest.raises(RunLocked, match=rf"another process \(pid {os.getpid()} on")
     with lock.locked(tmp_path), refused, lock.locked(tmp_path):
         pass
@@ -86,17 +88,17 @@ def test_another_hosts_old_lock_is_taken_over_at_once(tmp_path, monkeypatch):
         pass
 
 
-@pytest.mark.usefixtures("impatient")
-def test_another_hosts_young_lock_is_taken_over_once_it_was_silent_for_long_enough(tmp_path):
+@pytest.mark.usefixtures("short_times")
+def test_another_hosts_new_lock_is_taken_over_after_a_time_without_updates(tmp_path):
     leave_lock(tmp_path, "pid 1 on elsewhere")
     before = time.monotonic()
     with lock.locked(tmp_path):
         assert time.monotonic() - before >= lock.STALE
 
 
-@pytest.mark.usefixtures("impatient", "without_kernel_locks")
+@pytest.mark.usefixtures("short_times", "without_kernel_locks")
 def test_a_living_process_of_another_host_is_refused(tmp_path, monkeypatch):
-    """What holds it, heartbeats included, is the code under test."""
+    """Another thread holds the lock by the code under test, heartbeats included."""
     held, ended = threading.Event(), threading.Event()
 
     def elsewhere() -> None:

@@ -1,4 +1,5 @@
-"""metrics.jsonl: written line by line, cut where a run is resumed, read also when its last line is incomplete."""
+"""metrics.jsonl is written line by line, truncated where a run is resumed, and readable if its last line is
+incomplete."""
 
 import json
 
@@ -7,14 +8,14 @@ from runs.synthetic import write_metrics
 
 from vae_cli.runs.metrics_log import MetricsLog, curve, latest, read, truncate
 
-HALF = '{"step": 9, "spl'
+INCOMPLETE = '{"step": 9, "spl'
 
 
 def line(step: int, split: str = "train", **metrics: float) -> dict:
     return {"step": step, "epoch": step / 2, "split": split, **metrics}
 
 
-def test_lines_are_there_as_soon_as_they_are_appended(tmp_path):
+def test_a_line_can_be_read_as_soon_as_it_is_appended(tmp_path):
     log = MetricsLog(tmp_path / "metrics.jsonl", 0)
     log.append(line(1, loss=float("nan")))
     assert read(tmp_path / "metrics.jsonl") == [line(1) | {"loss": None}]
@@ -23,9 +24,9 @@ def test_lines_are_there_as_soon_as_they_are_appended(tmp_path):
 
 @pytest.mark.parametrize("step", [0, 1, 2, 3])
 def test_a_resumed_run_keeps_the_lines_up_to_its_step(tmp_path, step):
-    """Not a test, which it repeats, and not the half line of a process that died."""
+    """It removes a test, which it repeats, and the incomplete line of a process that died."""
     file = write_metrics(tmp_path, [line(1), line(1, "validation"), line(2), line(2, "test"), line(3)])
-    file.write_text(file.read_text() + HALF)
+    file.write_text(file.read_text() + INCOMPLETE)
     log = MetricsLog(file, step)
     log.append(line(7))
     log.close()
@@ -38,26 +39,26 @@ def test_a_new_run_begins_with_an_empty_file(tmp_path):
     assert (tmp_path / "metrics.jsonl").read_text() == ""
 
 
-def test_reading_leaves_out_half_a_line(tmp_path):
+def test_reading_ignores_an_incomplete_line(tmp_path):
     file = write_metrics(tmp_path, [line(1, loss=2.0)])
-    file.write_text(file.read_text() + HALF)
+    file.write_text(file.read_text() + INCOMPLETE)
     assert read(file) == [line(1, loss=2.0)]
     assert read(tmp_path / "nothing.jsonl") == []
 
 
-def test_curves_are_thinned_and_keep_their_end(tmp_path):
+def test_a_long_curve_is_thinned_and_keeps_its_last_point(tmp_path):
     file = write_metrics(tmp_path, [line(2 * i, "validation", elbo=-i) for i in range(1, 5001)])
     split, points = curve(file)
     assert split == "validation" and len(points) == 200 and points[-1] == (5000, -5000)
 
 
-def test_without_validation_the_curve_is_of_training(tmp_path):
+def test_without_validation_the_curve_shows_training(tmp_path):
     file = write_metrics(tmp_path, [line(2, elbo=-3), line(2, epoch_elbo=-4)])
     assert curve(file) == ("train", [(1, -4)])
     assert curve(tmp_path / "nothing.jsonl") == ("train", [])
 
 
-def test_a_curve_has_finite_points_alone(tmp_path):
+def test_a_curve_has_only_finite_points(tmp_path):
     bad = [line(2, "validation", elbo=None), line(4, "validation", elbo=float("inf"))]
     file = write_metrics(tmp_path, [*bad, line(6, "validation", elbo=-1)])
     assert curve(file) == ("validation", [(3, -1)])
@@ -66,6 +67,6 @@ def test_a_curve_has_finite_points_alone(tmp_path):
 def test_the_latest_epoch_and_elbo_come_from_the_end_of_the_file(tmp_path):
     file = write_metrics(tmp_path, [line(i, elbo=-i) for i in range(1, 1000)] + [line(1000, loss=1.0)])
     assert latest(file) == (500, -999)
-    file.write_text(file.read_text() + HALF)
+    file.write_text(file.read_text() + INCOMPLETE)
     assert latest(file) is None  # a line that is being written
     assert latest(tmp_path / "nothing.jsonl") is None

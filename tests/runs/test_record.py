@@ -1,4 +1,4 @@
-"""What a run folder says, whatever state its files are in."""
+"""Records of run folders, also of folders with damaged files."""
 
 import re
 import subprocess
@@ -33,7 +33,7 @@ def test_a_record_has_the_metrics_of_training_and_evaluation(tmp_path):
         ('{"status": "finished", "data": []}', "finished"),
     ],
 )
-def test_no_summary_is_fatal(tmp_path, summary, status):
+def test_no_summary_raises_an_error(tmp_path, summary, status):
     run = write_run(tmp_path / "run", status=None)
     if summary is not None:
         (run / "summary.json").write_text(summary)
@@ -43,7 +43,7 @@ def test_no_summary_is_fatal(tmp_path, summary, status):
 
 
 @pytest.mark.parametrize("content", [b"", b"[1, 2]", b"a: [", b"\xff\xfe\x00", b"latent: 3\n"])
-def test_no_configuration_is_fatal(tmp_path, content):
+def test_no_configuration_raises_an_error(tmp_path, content):
     run = write_run(tmp_path / "run")
     (run / ".hydra/config.yaml").write_bytes(content)
     assert read(RunFolder(run), "run").status.startswith("unreadable: ")
@@ -69,7 +69,7 @@ def test_a_circle_of_references_ends(tmp_path):
     assert record.setting("latent.temperature").startswith("${")
 
 
-def test_the_report_is_the_page_of_vae_eval_or_the_folder(tmp_path):
+def test_the_report_is_the_page_of_vae_eval_or_else_the_folder(tmp_path):
     run = write_run(tmp_path / "run")
     assert read(RunFolder(run), "run").report == run
     write_evaluation(run, nll=1.0)
@@ -85,7 +85,7 @@ def test_reading_imports_nothing_heavy():
 
 
 def test_a_hundred_folders_are_read_in_a_fraction_of_a_second(tmp_path):
-    """Ten times as fast as with OmegaConf; the limit leaves room for a busy machine."""
+    """Ten times as fast as with OmegaConf. The limit is generous, because the machine may be busy."""
     run = write_run(tmp_path / "run")
     start = time.process_time()
     for _ in range(100):

@@ -46,8 +46,8 @@ def end_of_sweep(output: str) -> list[str]:
 
 
 def trials(cwd: Path) -> list[tuple[str, list[float] | None, dict]]:
-    """The state, the values and the parameters of each trial. Another process reads them, so that Optuna's warnings about
-    itself are not seen and its connection is closed."""
+    """The state, the values and the parameters of each trial. Another process reads them, so that Optuna's warnings
+    about itself are not seen and its connection is closed."""
     script = """
 import json, sys, optuna
 optuna.logging.set_verbosity(optuna.logging.WARNING)

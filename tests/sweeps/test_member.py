@@ -49,8 +49,8 @@ def test_fail_fast_ends_the_sweep_with_the_first_failure(command, tmp_path):
 
 
 def test_a_member_that_another_process_trains_is_left_unchanged(command, tmp_path):
-    """The other members are trained, and the end of the sweep names the process that holds the lock. In the folder of the
-    locked member only the time of the lock changes."""
+    """The other members are trained, and the end of the sweep names the process that holds the lock. In the folder of
+    the locked member only the time of the lock changes."""
     sweep = ["-m", "name=s", "seed=1,2", *TINY]
     assert command("vae-train", *sweep, cwd=tmp_path).returncode == 0
     locked, other = sorted((tmp_path / "outputs/s").glob("*/"))

@@ -16,7 +16,8 @@ def run_folders(folders: Iterable[str]) -> list[RunFolder]:
         folder = Path(name).expanduser()
         if not folder.is_dir():
             raise UserError(f"there is no folder {folder}")
-        runs = [RunFolder(Path(os.path.abspath(run))) for run in _runs(folder)]  # noqa: PTH100  # resolve() would follow links
+        # not resolve(), which would follow links
+        runs = [RunFolder(Path(os.path.abspath(run))) for run in _runs(folder)]  # noqa: PTH100
         if not runs:
             raise UserError(f"{folder} has no run in it: no folder with a {HYDRA}/config.yaml")
         found |= dict.fromkeys(runs)

@@ -1,8 +1,8 @@
 """Members that train as one model are the runs that they are alone.
 
-In float64 to 1e-9 relative to the largest number of a tensor. In float32 to 1e-3 and without Adam: it divides a gradient
-by its own size, so a gradient that is rounding error moves its weight by the whole learning rate, in either direction.
-Noise and data order are equal bit for bit.
+In float64 to 1e-9 relative to the largest number of a tensor. In float32 to 1e-3 and without Adam: it divides a
+gradient by its own size, so a gradient that is rounding error moves its weight by the whole learning rate, in either
+direction. Noise and data order are equal bit for bit.
 """
 
 import pytest

@@ -20,7 +20,8 @@ from vae_cli.sweeps.packed.scheduler import train_members
 
 @pytest.fixture
 def four(tmp_path: Path) -> Iterator[list[Member]]:
-    """Four members. torch has one thread, because forks do not have the threads of OpenMP that this process has started."""
+    """Four members. torch has one thread, because forks do not have the threads of OpenMP that this process has
+    started."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     folders = [tmp_path / str(i) for i in range(4)]

@@ -1,4 +1,4 @@
-"""A real Slurm for the tests: one node, this machine, on the loopback interface, with all its files in one folder."""
+"""A real Slurm for the tests. Its only node is this machine, on the loopback interface; its files are in one folder."""
 
 import os
 import platform
@@ -47,7 +47,7 @@ PartitionName=debug Nodes={node} Default=YES State=UP
 
 
 def missing() -> str | None:
-    """Why no Slurm can be started here."""
+    """Why Slurm cannot be started here; None where it can."""
     if absent := [name for name in PROGRAMS if not find(name)]:
         return f"Slurm is not installed (no {absent[0]}): apt-get install --no-install-recommends {PACKAGES}"
     return None if os.geteuid() == 0 else "only root can start Slurm's daemons"
@@ -73,7 +73,8 @@ def free_ports(n: int) -> list[int]:
 
 @contextmanager
 def one_host_slurm(root: Path) -> Iterator[dict[str, str]]:
-    """The environment in which sbatch finds this cluster. `root`'s parents must be readable for everyone."""
+    """Start the cluster. Yields the environment in which sbatch finds it. All users must be able to read the folders
+    above `root`."""
     node = platform.node().partition(".")[0]
     for name in ("state", "spool", "munge"):
         (root / name).mkdir(parents=True)
