@@ -16,8 +16,7 @@ def run_folders(folders: Iterable[str]) -> list[RunFolder]:
         folder = Path(name).expanduser()
         if not folder.is_dir():
             raise UserError(f"there is no folder {folder}")
-        # not resolve(), which would follow links
-        runs = [RunFolder(Path(os.path.abspath(run))) for run in _runs(folder)]  # noqa: PTH100
+        runs = [RunFolder(Path(os.path.abspath(run))) for run in _runs(folder)]  # noqa: PTH100, resolve() would follow links
         if not runs:
             raise UserError(f"{folder} has no run in it: no folder with a {HYDRA}/config.yaml")
         found |= dict.fromkeys(runs)

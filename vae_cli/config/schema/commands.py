@@ -1,6 +1,6 @@
 """The keys of vae-eval and vae-compare."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -12,7 +12,7 @@ Picture = Literal[
     "curves", "reconstructions", "samples", "class_samples", "scatter", "plane", "all_codes", "interpolations",
     "traversals", "rates", "bits", "likelihood", "bounds", "extremes", "anomaly",
 ]  # fmt: skip
-PICTURES: tuple[str, ...] = Picture.__args__  # type: ignore[attr-defined]
+PICTURES: tuple[str, ...] = get_args(Picture)
 
 
 class EvalDataConfig(Checked):
