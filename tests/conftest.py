@@ -15,8 +15,9 @@ import torch
 from hydra.core.global_hydra import GlobalHydra
 
 from vae_cli.config import resolvers
-from vae_cli.config.compose import accept, config_folder, prepare_hydra
+from vae_cli.config.compose import accept, prepare_hydra
 from vae_cli.config.schema.run import RunConfig
+from vae_cli.config.yaml_comments import config_folder
 
 SUBSET = Path(__file__).parent / "data"
 TINY = ["network.hidden=[16]", "nll_samples=0", "epochs=2"]

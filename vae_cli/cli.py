@@ -1,4 +1,4 @@
-"""The three commands: vae-train, vae-eval and vae-compare."""
+"""The three commands: vae-train, vae-eval and vae-compare. `__main__.py` answers their --help."""
 
 import logging
 import sys
@@ -12,8 +12,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from vae_cli.config import arguments, resolvers
-from vae_cli.config.compose import accept_comparison, accept_evaluation, config_folder, prepare_hydra
+from vae_cli.config.compose import accept_comparison, accept_evaluation, prepare_hydra
 from vae_cli.config.failures import one_line, reported
+from vae_cli.config.yaml_comments import config_folder
 from vae_cli.errors import UserError
 from vae_cli.runs.folder import RunFolder
 from vae_cli.sweeps.monitor import MONITORS
@@ -51,11 +52,6 @@ def compare() -> None:
 
 def _hydra(program: str, config: str, task: Callable[[DictConfig], Any], example: str) -> None:
     """Let Hydra read the command line."""
-    if arguments.asks_for_help(sys.argv[1:]):
-        from vae_cli.config import help
-
-        print(help.text(config_folder(), config, sys.argv[1:]))
-        return
     if refused := arguments.refused_flag(sys.argv[1:], program, example):
         print(f"{program}: {refused}", file=sys.stderr)
         sys.exit(2)

@@ -19,7 +19,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from vae_cli.config.compose import config_folder
+from vae_cli.config.yaml_comments import config_folder
 from vae_cli.reporting import plots
 
 RATES = [float(f"{rate:.3g}") for rate in np.geomspace(1e-4, 1e-1, 20)]

@@ -20,8 +20,9 @@ from step import machine, with_quartiles
 from torch import Tensor
 
 from vae_cli.build import build, build_runtime
-from vae_cli.config.compose import accept, config_folder
+from vae_cli.config.compose import accept
 from vae_cli.config.schema.run import RunConfig
+from vae_cli.config.yaml_comments import config_folder
 from vae_cli.engine.state import State
 from vae_cli.engine.trainable import SingleRun
 from vae_cli.metrics import bound

@@ -6,7 +6,8 @@ import torch
 from hydra import compose, initialize_config_dir
 
 from vae_cli.build import build
-from vae_cli.config.compose import accept, config_folder
+from vae_cli.config.compose import accept
+from vae_cli.config.yaml_comments import config_folder
 from vae_cli.data.batches import epoch_order
 from vae_cli.data.dataset import Dataset
 from vae_cli.engine.packed import PackedRuns

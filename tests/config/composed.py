@@ -9,9 +9,10 @@ import torch
 from torch import Generator
 
 from vae_cli.build import build
-from vae_cli.config.compose import accept, config_folder, run_config
+from vae_cli.config.compose import accept, run_config
 from vae_cli.config.diff import flatten
 from vae_cli.config.schema.run import GROUPS
+from vae_cli.config.yaml_comments import config_folder
 from vae_cli.engine.learning_rate import learning_rate_factor
 from vae_cli.engine.state import State
 from vae_cli.engine.step import train_step

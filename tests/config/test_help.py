@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from vae_cli.config import help
-from vae_cli.config.compose import config_folder
 from vae_cli.config.tables import with_tables
-from vae_cli.config.yaml_comments import Key, groups, read
+from vae_cli.config.yaml_comments import Key, config_folder, groups, read
 
 CONFIGS = config_folder()
 COMMANDS = ("config", "eval", "compare")

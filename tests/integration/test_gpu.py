@@ -11,8 +11,9 @@ from engine.steps import LIKELIHOODS, PAIRS
 from hydra import compose, initialize_config_dir
 
 from vae_cli.build import build
-from vae_cli.config.compose import accept_evaluation, config_folder
+from vae_cli.config.compose import accept_evaluation
 from vae_cli.config.schema.run import RunConfig
+from vae_cli.config.yaml_comments import config_folder
 from vae_cli.data.batches import Batches, epoch_order
 from vae_cli.engine.experiment import Experiment
 from vae_cli.engine.packed import PackedRuns

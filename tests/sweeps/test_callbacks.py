@@ -7,8 +7,8 @@ from importlib.util import find_spec
 import pytest
 import yaml
 
-from vae_cli.config.compose import config_folder
 from vae_cli.config.diff import flatten
+from vae_cli.config.yaml_comments import config_folder
 
 
 @pytest.mark.parametrize("key", ["fail_fast", "retry_failed"])

@@ -3,7 +3,7 @@
 import pytest
 from sweeps.small import SMALL, TINY, needs_optuna
 
-from vae_cli.config.compose import config_folder
+from vae_cli.config.yaml_comments import config_folder
 
 SWEEPS = {  # name → the keys that make it small, and its number of members
     "sweep_code_size_temperature": (SMALL, 9),

@@ -25,21 +25,11 @@ from vae_cli.config.schema.latents import LatentConfig
 from vae_cli.config.schema.messages import sentence
 from vae_cli.config.schema.part import Checked
 from vae_cli.config.schema.run import GROUPS, CallConfig, RunConfig
+from vae_cli.config.yaml_comments import PACKAGE, config_folder
 from vae_cli.errors import UserError, did_you_mean
 
 NOT_OF_A_RUN = ("hydra", "experiment", *CallConfig.model_fields)  # they may change from one call to the next
-PACKAGE = Path(__file__).resolve().parents[1]
 Model = TypeVar("Model", bound=Checked)
-
-
-def config_folder() -> Path:
-    """configs/: inside the installed wheel, or beside the package in a checkout."""
-    for folder in (PACKAGE / "configs", PACKAGE.parent / "configs"):
-        if (folder / "config.yaml").exists():
-            return folder
-    raise UserError(
-        f"{PACKAGE} has no configs/config.yaml: the installation is incomplete; install vae-cli again"
-    )
 
 
 def prepare_hydra() -> None:

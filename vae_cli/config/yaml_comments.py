@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 import yaml
 
+from vae_cli.errors import UserError
+
+PACKAGE = Path(__file__).resolve().parents[1]
 HIDDEN = ("_target_", "defaults", "hydra")
 COMMENT_LINE = re.compile(r"\s+# ?(?P<comment>.*)")
 KEY_LINE = re.compile(
@@ -31,6 +34,16 @@ class Option(NamedTuple):
     title: str  # the first lines of comment
     keys: list[Key]
     defaults: list[dict[str, str]]
+
+
+def config_folder() -> Path:
+    """configs/: inside the installed wheel, or beside the package in a checkout."""
+    for folder in (PACKAGE / "configs", PACKAGE.parent / "configs"):
+        if (folder / "config.yaml").exists():
+            return folder
+    raise UserError(
+        f"{PACKAGE} has no configs/config.yaml: the installation is incomplete; install vae-cli again"
+    )
 
 
 def read(file: Path) -> Option:

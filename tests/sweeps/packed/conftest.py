@@ -8,7 +8,7 @@ import torch
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 
-from vae_cli.config.compose import config_folder
+from vae_cli.config.yaml_comments import config_folder
 from vae_cli.engine import packed
 from vae_cli.engine.state import State
 from vae_cli.training import final
