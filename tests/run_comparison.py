@@ -44,7 +44,8 @@ def assert_equal_runs(one: Path, other: Path, tolerance: float = 0.0) -> None:
 
 
 def assert_equal(a: Any, b: Any, tolerance: float = 0.0, where: str = "") -> None:
-    """Keys and types are equal; numbers and tensors are equal up to an absolute and relative tolerance."""
+    """Keys and types are equal; numbers are equal up to an absolute and relative tolerance, tensors up to a tolerance
+    relative to their largest number."""
     assert type(a) is type(b), where
     if isinstance(a, dict):
         assert a.keys() == b.keys(), where
@@ -55,7 +56,10 @@ def assert_equal(a: Any, b: Any, tolerance: float = 0.0, where: str = "") -> Non
         for i, (x, y) in enumerate(zip(a, b, strict=True)):
             assert_equal(x, y, tolerance, f"{where}[{i}]")
     elif isinstance(a, torch.Tensor):
-        torch.testing.assert_close(a, b, rtol=tolerance, atol=tolerance, msg=lambda text: f"{where}: {text}")
+        largest = a.abs().max().item() if tolerance and a.numel() else 0.0
+        torch.testing.assert_close(
+            a, b, rtol=0, atol=tolerance * largest, msg=lambda text: f"{where}: {text}"
+        )
     elif isinstance(a, float):
         assert a == pytest.approx(b, rel=tolerance, abs=tolerance), where
     else:

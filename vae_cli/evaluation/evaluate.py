@@ -50,7 +50,7 @@ def evaluate(settings: EvalConfig, arguments: list[str]) -> Summary:
         pictures = {
             picture: (partial / f"{picture}.png", PICTURES[picture].caption) for picture in plan.pictures
         }
-        html = page(summary, plan.trained.config, plan.folder.overrides(), arguments, pictures)
+        html = page(summary, plan.trained, plan.folder.overrides(), arguments, pictures)
         EvaluationFolder(partial).report.write_text(html, encoding="utf-8")
         files = [file for file, _ in pictures.values()]
         write_tensorboard(plan.folder.path, plan.trained.step, metrics, context, files)

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from vae_cli.config.schema.run import RunConfig
+from vae_cli.evaluation.trained import Trained
 from vae_cli.metrics.registry import headlines
 from vae_cli.reporting.html import embedded, number, render
 
@@ -17,18 +18,18 @@ NOT_REPRODUCED = ("epochs=", "resume=")
 
 def page(
     summary: Mapping[str, Any],
-    config: RunConfig,
+    trained: Trained,
     overrides: list[str],
     arguments: list[str],
     pictures: Mapping[str, tuple[Path, str]],
 ) -> str:
     """`summary` is the content of summary.json, `pictures` name → (PNG file, caption), `overrides` those of the run,
     `arguments` those of vae-eval."""
-    latent, data = config.latent, config.data
+    config = trained.config
     checkpoint = f"checkpoint {summary['checkpoint']}, step {summary['step']:,}"
     return render(
         "report.html",
-        title=f"{config.name}: {latent.name} code of {latent.code_size} on {data.name}",
+        title=f"{config.name}: {config.latent.name} code of {trained.vae.latent.in_words} on {config.data.name}",
         subtitle=f"{summary['run']} · run {summary['status']} · {checkpoint}",
         notices=summary["notices"],
         cards=_cards(summary["figures"]),

@@ -45,7 +45,7 @@ def draw(experiment: Experiment, folder: RunFolder) -> None:
     """Draws figures/samples.png and figures/reconstructions.png."""
     folder.figures.mkdir(exist_ok=True)
     data, model, config = experiment.data, experiment.model, experiment.config
-    what = f"{config.data.name}, {config.latent.name} code of {model.latent.code_size}"
+    what = f"{config.data.name}, {config.latent.name} code of {model.latent.in_words}"
     origin = previews.origin_of_samples(model)
     samples = previews.prior_samples(model, data, SAMPLE_SIDE**2)
     title = f"{SAMPLE_SIDE} × {SAMPLE_SIDE} decoded codes from {origin}: {what}"

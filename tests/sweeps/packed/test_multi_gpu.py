@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from sweeps.packed.runs import BERNOULLI, assert_equal, contents, member, status, train_alone_at
+from run_comparison import assert_equal
+from sweeps.packed.runs import BERNOULLI, contents, member, status, train_alone_at
 
 from vae_cli.sweeps.packed import multi_gpu
 from vae_cli.sweeps.packed.member import Member
