@@ -76,9 +76,14 @@ def composed_by_hydra() -> Iterator[None]:
 # One process imports torch; each command is then a child of it with its own arguments, folder, streams and status.
 SERVER = """
 import json, os, signal, sys, traceback
-import matplotlib.backends.backend_agg, matplotlib.figure, torch.utils.tensorboard
-import vae_cli.data.arrays, vae_cli.data.mnist, vae_cli.data.rectangles, vae_cli.models.networks, vae_cli.training.run, vae_cli.evaluation.evaluate
-from vae_cli import cli
+import matplotlib.backends.backend_agg, matplotlib.figure, torch._dynamo, torch.utils.tensorboard, tqdm
+import vae_cli.cli, vae_cli.comparison.compare, vae_cli.data.arrays, vae_cli.data.mnist, vae_cli.data.rectangles, vae_cli.evaluation.evaluate
+import vae_cli.models.latents.gaussian, vae_cli.models.networks, vae_cli.objectives.elbo, vae_cli.training.console
+import vae_cli.training.final, vae_cli.training.logger, vae_cli.training.run, vae_cli.training.trainer
+from vae_cli import __main__ as commands
+from vae_cli.config.compose import prepare_hydra
+
+prepare_hydra()
 
 signal.signal(signal.SIGALRM, lambda *_: os.kill(child, signal.SIGKILL))
 for line in sys.stdin:
@@ -94,7 +99,7 @@ for line in sys.stdin:
             os.chdir(request["cwd"])
             program, *_ = sys.argv = request["arguments"]
             try:
-                {"vae-train": cli.train, "vae-eval": cli.evaluate, "vae-compare": cli.compare}[program]()
+                {"vae-train": commands.train, "vae-eval": commands.evaluate, "vae-compare": commands.compare}[program]()
                 status = 0
             except SystemExit as end:
                 status = end.code or 0

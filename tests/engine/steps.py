@@ -36,6 +36,8 @@ OTHERS = {
     "corruption": ("corruption=salt_and_pepper", "corruption.fraction=0.3"),
     "dynamic binarization": ("data=mnist", f"data.root={SUBSET}", "data.binarization=dynamic", "data.limit=100",
                              "data.validation_size=100"),
+}  # fmt: skip
+OPTIMIZERS = {
     "adamw": ("optimizer=adamw",),
     "sgd": ("optimizer=sgd", "optimizer.lr=0.001", "schedule=inverse", "schedule.rate=0.1"),
     "rmsprop": ("optimizer=rmsprop", "optimizer.lr=0.001"),
@@ -52,9 +54,11 @@ def _rows(pairs: list[tuple[str, str]], likelihoods: list[str]) -> list[Any]:
 
 
 _OTHER_ROWS = [pytest.param(overrides, id=name) for name, overrides in OTHERS.items()]
-TABLE = _rows(PAIRS, LIKELIHOODS) + _OTHER_ROWS
-# Compilation takes seconds: every pair and every likelihood, but not every combination.
-SHORT_TABLE = _rows(PAIRS, LIKELIHOODS[:1]) + _rows(PAIRS[:1], LIKELIHOODS[1:]) + _OTHER_ROWS
+_OPTIMIZER_ROWS = [pytest.param(overrides, id=name) for name, overrides in OPTIMIZERS.items()]
+TABLE = _rows(PAIRS, LIKELIHOODS) + _OTHER_ROWS + _OPTIMIZER_ROWS
+# To trace or compile a gradient takes seconds: every pair and every likelihood, but not every combination. The optimizer
+# is outside the gradient.
+GRADIENT_TABLE = _rows(PAIRS, LIKELIHOODS[:1]) + _rows(PAIRS[:1], LIKELIHOODS[1:]) + _OTHER_ROWS
 
 
 def small(*overrides: str) -> RunConfig:

@@ -5,14 +5,14 @@ import functools
 
 import pytest
 import torch
-from engine.steps import ALL_SCHEDULES, SHORT_TABLE, STEPS, TABLE, changed, make_steps, single_run, specified
+from engine.steps import ALL_SCHEDULES, GRADIENT_TABLE, STEPS, changed, make_steps, single_run, specified
 from run_comparison import assert_equal
 
 from vae_cli.engine.gradients import CompiledGradient, TracedGradient
 from vae_cli.engine.runners import StepByStep
 
 
-@pytest.mark.parametrize("overrides", TABLE)
+@pytest.mark.parametrize("overrides", GRADIENT_TABLE)
 def test_traced_steps_are_the_specified_ones_bit_for_bit(overrides):
     trainable = single_run(*overrides)
     metrics, after = specified(*overrides)
@@ -21,7 +21,7 @@ def test_traced_steps_are_the_specified_ones_bit_for_bit(overrides):
     assert_equal(changed(trainable.state), after)
 
 
-@pytest.mark.parametrize("overrides", SHORT_TABLE)
+@pytest.mark.parametrize("overrides", GRADIENT_TABLE)
 def test_compiled_steps_are_the_specified_ones(overrides, monkeypatch):
     """Traced and differentiated as by torch.compile, but without its code generator, which takes half a minute."""
     monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="aot_eager"))

@@ -28,10 +28,10 @@ def test_python_m_vae_cli_with_a_users_own_option(tmp_path):
     assert summary(folder)["status"] == "finished" and summary(folder)["test"]["nll"] > 0
 
 
-def test_a_plain_auto_encoder_of_grey_digits(tmp_path):
+def test_a_plain_auto_encoder_of_grey_digits(command, tmp_path):
     """No likelihood, so no nll and no gap; grey pixels under likelihood=bernoulli bring exactly one warning."""
-    run = vae(
-        "latent=deterministic", "data=mnist", f"data.root={SUBSET}", "data.validation_size=100", *TINY, "epochs=1",
+    run = command(
+        "vae-train", "latent=deterministic", "data=mnist", f"data.root={SUBSET}", "data.validation_size=100", *TINY, "epochs=1",
         "hydra.run.dir=here", cwd=tmp_path,
     )  # fmt: skip
     assert run.returncode == 0 and run.stderr == ""
@@ -43,9 +43,9 @@ def test_a_plain_auto_encoder_of_grey_digits(tmp_path):
     assert found["test"]["elbo"] == -found["test"]["distortion"]
 
 
-def test_a_sweep_leaves_a_folder_each_and_again_trains_nothing(tmp_path):
+def test_a_sweep_leaves_a_folder_each_and_again_trains_nothing(command, tmp_path):
     sweep = ["-m", "latent.code_size=2,3", "name=sizes", *TWO_EPOCHS]
-    first = vae(*sweep, cwd=tmp_path)
+    first = command("vae-train", *sweep, cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     folders = sorted(path.parent for path in (tmp_path / "outputs/sizes").glob("*/summary.json"))
     assert len(folders) == 2
@@ -56,16 +56,16 @@ def test_a_sweep_leaves_a_folder_each_and_again_trains_nothing(tmp_path):
     keep = ("metrics.jsonl", "summary.json", "last.pt", "best.pt", "samples.png")
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.name in keep}
     assert len(before) == 10
-    again = vae(*sweep, cwd=tmp_path)
+    again = command("vae-train", *sweep, cwd=tmp_path)
     assert again.returncode == 0 and again.stdout.count(", before  [") == 2
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.name in keep} == before
     assert len(list(tmp_path.rglob("events.out.*"))) == 2
 
 
-def test_a_loss_that_diverges_stops_the_run(tmp_path):
+def test_a_loss_that_diverges_stops_the_run(command, tmp_path):
     """Exit 1; status, step, term and epoch named; the checkpoints of before stay."""
-    run = vae(
-        *TWO_EPOCHS, "likelihood=unit_gaussian", "optimizer=sgd", "optimizer.lr=1", "checkpoint.epochs=1",
+    run = command(
+        "vae-train", *TWO_EPOCHS, "likelihood=unit_gaussian", "optimizer=sgd", "optimizer.lr=1", "checkpoint.epochs=1",
         "hydra.run.dir=here", cwd=tmp_path,
     )  # fmt: skip
     line = assert_one_line(run, status=1)

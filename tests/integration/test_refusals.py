@@ -56,9 +56,9 @@ CONFIGURATION_ERRORS = [
 @pytest.mark.parametrize(
     ("arguments", "words"), CONFIGURATION_ERRORS, ids=[a for a, _ in CONFIGURATION_ERRORS]
 )
-def test_a_configuration_error_is_one_line_and_leaves_no_folder(tmp_path, arguments, words):
+def test_a_configuration_error_is_one_line_and_leaves_no_folder(command, tmp_path, arguments, words):
     """It names the key, the value, what is allowed and, for a typo, the nearest name."""
-    run = vae(*arguments.split(), cwd=tmp_path)
+    run = command("vae-train", *arguments.split(), cwd=tmp_path)
     line = assert_one_line(run)
     assert all(word in line for word in words), line
     assert run.stdout == "" and list(tmp_path.iterdir()) == []
@@ -101,11 +101,11 @@ def outside_the_support(folder: Path) -> list[str]:
         (outside_the_support, ["likelihood=bernoulli", "[0, 1]", "[0, 1.5]", "likelihood=gaussian"]),
     ],
 )
-def test_what_only_the_data_can_show_is_one_line_too(tmp_path, prepare, words):
+def test_what_only_the_data_can_show_is_one_line_too(command, tmp_path, prepare, words):
     """And it leaves no run folder and no half-written data file."""
     arguments = prepare(tmp_path)
     before = {path for path in tmp_path.rglob("*") if path.is_file()}
-    line = assert_one_line(vae(*arguments, "hydra.run.dir=here", cwd=tmp_path))
+    line = assert_one_line(command("vae-train", *arguments, "hydra.run.dir=here", cwd=tmp_path))
     assert all(word in line for word in words), line
     assert {path for path in tmp_path.rglob("*") if path.is_file()} == before
     assert not (tmp_path / "here").exists()
