@@ -43,9 +43,9 @@ def test_a_plain_auto_encoder_of_grey_digits(command, tmp_path):
     assert found["test"]["elbo"] == -found["test"]["distortion"]
 
 
-def test_a_sweep_leaves_a_folder_each_and_again_trains_nothing(tmp_path):
+def test_a_sweep_leaves_a_folder_each_and_again_trains_nothing(command, tmp_path):
     sweep = ["-m", "latent.code_size=2,3", "name=sizes", *TWO_EPOCHS]
-    first = vae(*sweep, cwd=tmp_path)
+    first = command("vae-train", *sweep, cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     folders = sorted(path.parent for path in (tmp_path / "outputs/sizes").glob("*/summary.json"))
     assert len(folders) == 2
@@ -56,7 +56,7 @@ def test_a_sweep_leaves_a_folder_each_and_again_trains_nothing(tmp_path):
     keep = ("metrics.jsonl", "summary.json", "last.pt", "best.pt", "samples.png")
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.name in keep}
     assert len(before) == 10
-    again = vae(*sweep, cwd=tmp_path)
+    again = command("vae-train", *sweep, cwd=tmp_path)
     assert again.returncode == 0 and again.stdout.count(", before  [") == 2
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.name in keep} == before
     assert len(list(tmp_path.rglob("events.out.*"))) == 2

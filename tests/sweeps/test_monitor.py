@@ -3,11 +3,13 @@
 import json
 import os
 import platform
+import re
 import signal
 import subprocess
 import sys
 import time
 
+from vae_cli.runs.lock import locked
 from vae_cli.sweeps.folder import SweepFolder
 from vae_cli.sweeps.monitor import Monitor
 
@@ -28,6 +30,21 @@ def test_a_member_that_a_launcher_restarts_has_a_line_each_time_it_ends(tmp_path
     assert printed("interrupted", held=False) == printed("interrupted", held=True) == ""
     assert printed("finished", held=False).split() == ["finished", "seed=1", "[1/2]"]
     assert printed("finished", held=True) == printed("finished", held=False) == ""
+
+
+def test_a_member_that_finished_just_before_the_sweep_began_again_is_named_so(tmp_path, capsys):
+    """And one that this call neither trains nor refuses is not mentioned."""
+    for seed in (1, 2):
+        (tmp_path / f"seed={seed}/.hydra").mkdir(parents=True)
+        (tmp_path / f"seed={seed}/.hydra/config.yaml").write_text(f"seed: {seed}")
+        summary = {"status": "finished", "validation": {"elbo": -1.0}}
+        (tmp_path / f"seed={seed}/summary.json").write_text(json.dumps(summary))
+        (tmp_path / f"seed={seed}/.lock").write_text("")
+    monitor = Monitor(SweepFolder(tmp_path), expected=2, local=False)
+    with locked(tmp_path / "seed=1"):
+        pass
+    monitor.look()
+    assert re.fullmatch(r"finished +seed=1 .*, before  \[1/2\]\n", capsys.readouterr().out)
 
 
 COUNTS_SIGNALS = """

@@ -31,11 +31,13 @@ class Monitor(threading.Thread):
     def __init__(self, sweep: SweepFolder, expected: int | None, local: bool) -> None:
         super().__init__(daemon=True)
         self.sweep, self.local, self.display = sweep, local, Display(expected)
-        self.started = time.time()
+        members = sweep.members()
+        files = [file for member in members for file in (member.lock_file, member.summary_file)]
+        self.times_before = {file: _time(file) for file in files}
         self.ended: dict[RunFolder, RunRecord] = {}
         self.asked_to_end: set[int] = set()  # processes; one may train several members
         self.closing = threading.Event()
-        notes = [sweep.stop_note, *(member.refusal_note for member in sweep.members())]
+        notes = [sweep.stop_note, *(member.refusal_note for member in members)]
         for note in notes:  # an earlier call left them
             note.unlink(missing_ok=True)
         if local:
@@ -84,10 +86,9 @@ class Monitor(threading.Thread):
         self.display.show_running(running)
 
     def _is_new(self, file: Path) -> bool:
-        try:
-            return file.stat().st_mtime >= self.started - 1  # file systems round times
-        except FileNotFoundError:
-            return False
+        """Whether the file was written since the monitor began. No clock is compared: that of a file server may differ."""
+        time = _time(file)
+        return time is not None and time != self.times_before.get(file)
 
     def _ask_to_end(self, running: list[RunFolder]) -> list[RunFolder]:
         """Send SIGTERM to the processes of our members, so that they save themselves. Each process gets it once,
@@ -111,6 +112,14 @@ class Monitor(threading.Thread):
             while any(is_held(folder.path) for folder in saving) and time.monotonic() < end:
                 time.sleep(0.1)
         raise Interrupted(SWEEP_INTERRUPTED)
+
+
+def _time(file: Path) -> int | None:
+    """Nanoseconds of the last change; None without the file."""
+    try:
+        return file.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
 
 
 def _in_our_process_group(pid: int) -> bool:

@@ -34,7 +34,7 @@ def test(trainer: Trainer) -> dict[str, Any]:
             metrics |= likelihood.nll(model, data, data.test, config.nll_samples, bar.update, seed=3)
     result["test"] = metrics
     nll = metrics.get("nll")
-    gap = None if data.entropy is None or nll is None else nll - data.entropy  # type: ignore[operator]
+    gap = nll - data.entropy if isinstance(nll, float) and data.entropy is not None else None
     result["data"] = {"name": experiment.config.data.name, "entropy": data.entropy, "gap": gap}
     logged = metrics | ({"gap": gap} if gap is not None else {})
     trainer.logger.log("test", trainer.state.step, trainer.epoch, logged)
