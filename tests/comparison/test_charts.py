@@ -108,3 +108,15 @@ def test_the_title_of_a_member_has_the_settings_that_its_name_lacks(tmp_path):
     table = tabulate(tmp_path)
     titles = {member_title(table, row, member) for row, member in table.pairs}
     assert titles == {"batch_size=1", "b (batch_size=2)"}
+
+
+def test_the_title_of_a_member_with_a_long_name_is_its_settings(tmp_path):
+    """Of two members that differ in their seed alone, it is the name: pictures then show which is which."""
+    long = "epochs=8,train_size=2000," + "x" * 60
+    write_run(tmp_path / f"{long}=1", batch_size=1), write_run(tmp_path / f"{long}=2", batch_size=2)
+    table = tabulate(tmp_path)
+    assert {member_title(table, *pair) for pair in table.pairs} == {"batch_size=1", "batch_size=2"}
+    write_run(tmp_path / f"{long}=3", batch_size=2, seed=1)
+    table = tabulate(tmp_path)
+    titles = {member_title(table, *pair) for pair in table.pairs}
+    assert titles == {"batch_size=1", f"{long}=2 (batch_size=2)", f"{long}=3 (batch_size=2)"}

@@ -11,6 +11,7 @@ from vae_cli.runs.record import RunRecord
 
 MOST_MEMBERS = 24  # in a picture that shows each member
 MOST_SETTINGS = 3  # beside the name of a member
+LONGEST = 60  # letters of a label
 
 
 def metric_label(name: str) -> str:
@@ -24,16 +25,20 @@ def plot_label(text: str) -> str:
     return f" {text}" if text.startswith("_") else text
 
 
-def shortened(text: str, longest: int = 60) -> str:
+def shortened(text: str, longest: int = LONGEST) -> str:
     """Cut in the middle, because the names of members often differ at their beginning or end."""
     return text if len(text) <= longest else f"{text[: longest // 2]}…{text[1 - longest // 2 :]}"
 
 
 def member_title(table: Table, row: Row, member: RunRecord) -> str:
-    """A member's name, with its settings where they are few and the name does not contain them."""
+    """A member's name, with its settings where they are few and the name does not contain them. The settings alone if
+    the name is too long for a label, as that of a sweep's member may be, and no other member has the same settings."""
+    few = len(table.columns) <= MOST_SETTINGS
+    if few and table.columns and len(row.members) == 1 and len(member.name) > LONGEST:
+        return settings_text(row, table.columns)
     settings = {column: value for column, value in row.settings.items() if value is not None}
     in_name = all(f"{column}={setting_text(value)}" in member.name for column, value in settings.items())
-    if in_name or len(table.columns) > MOST_SETTINGS:
+    if in_name or not few:
         return member.name
     return f"{member.name} ({settings_text(row, table.columns)})"
 
