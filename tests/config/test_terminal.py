@@ -1,0 +1,25 @@
+"""No text controls the terminal that shows it."""
+
+import pytest
+
+from vae_cli.config.terminal import LONGEST, printable
+
+
+@pytest.mark.parametrize(
+    "text", ["\x1b[31mred", "a\nb\r\tc", "\x07\x9b2J", "\udcff", "\u202ereversed", "\x00"]
+)
+def test_what_controls_a_terminal_is_spelled_out(text):
+    assert printable(text).isprintable() and "\\" in printable(text)
+
+
+@pytest.mark.parametrize("text", ["Größe=½ × 3 – 4", "目", "plain"])
+def test_what_can_be_read_stays(text):
+    assert printable(text) == text
+
+
+@pytest.mark.parametrize("length", [1, LONGEST - 1, LONGEST, LONGEST + 1, 100_000])
+def test_a_long_text_keeps_its_beginning_and_its_end(length):
+    text = f"<{'x' * (length - 2)}>"[:length]
+    shown = printable(text, LONGEST)
+    assert len(shown) == min(length, LONGEST)
+    assert shown[0] == text[0] and shown[-1] == text[-1]
