@@ -88,7 +88,7 @@ def load_data(config: DataConfig) -> Dataset:
     for split in ("train", "test"):
         if not len(getattr(data, split).images):
             raise UserError(f"data={config.name} has no {split} images")
-    return data
+    return data.with_checksum()
 
 
 def _data_on(device: torch.device, config: DataConfig, loaded: dict[str, Dataset]) -> Dataset:

@@ -8,6 +8,7 @@ from omegaconf import OmegaConf
 
 from vae_cli.errors import RunLocked, RunRefused, UserError
 from vae_cli.runs.folder import RunFolder
+from vae_cli.runs.occupied import refuse_other_content
 
 CONFIG = {"epochs": 3, "seed": 0, "latent": {"name": "gaussian", "code_size": 2}}
 
@@ -27,18 +28,18 @@ def trained(path: Path) -> RunFolder:
 )
 def test_another_configuration_of_a_trained_folder_is_refused(tmp_path, change):
     with pytest.raises(RunRefused, match="another configuration: "):
-        trained(tmp_path / "run").refuse_other_configuration(CONFIG | change)
+        refuse_other_content(trained(tmp_path / "run"), CONFIG | change)
 
 
 @pytest.mark.parametrize("change", [{}, {"epochs": 9}])
 def test_a_configuration_that_a_resumed_run_may_have_is_accepted(tmp_path, change):
-    trained(tmp_path / "run").refuse_other_configuration(CONFIG | change)
+    refuse_other_content(trained(tmp_path / "run"), CONFIG | change)
 
 
 def test_a_folder_without_a_checkpoint_accepts_any_configuration(tmp_path):
     folder = trained(tmp_path / "run")
     folder.best.unlink()
-    folder.refuse_other_configuration(CONFIG | {"seed": 1})
+    refuse_other_content(folder, CONFIG | {"seed": 1})
 
 
 def test_recorded_files_can_be_read(tmp_path):
@@ -77,7 +78,7 @@ def test_a_run_without_a_summary_that_says_so_has_not_finished(tmp_path, content
 def test_a_run_has_finished_if_it_trained_all_epochs_or_stopped_early(tmp_path, stopped_early, epochs, done):
     summary = {"status": "finished", "epochs": 3, "stopped_early": stopped_early}
     RunFolder(tmp_path).write_summary(summary)
-    assert RunFolder(tmp_path).finished(epochs) == (summary if done else None)
+    assert RunFolder(tmp_path).finished(epochs) == (summary | {"files": {}} if done else None)
 
 
 def fail_in(folder: RunFolder, error: Exception, *files: Path) -> None:

@@ -16,7 +16,7 @@ from vae_cli.errors import UserError
 from vae_cli.reporting.table import aligned
 from vae_cli.runs.differing import setting_text
 from vae_cli.runs.discovery import relative_names, run_folders
-from vae_cli.runs.files import write_json
+from vae_cli.runs.documents import write_json
 from vae_cli.runs.folder import FINISHED
 from vae_cli.runs.record import read
 

@@ -44,8 +44,12 @@ class State:
             "generator": self.generator.get_state(),
             # the name that checkpoints have always had for the step metrics
             "rows": torch.cat(self.step_metrics) if self.step_metrics else none,
-            # needed by `vae_cli.load`, which does not load the data
-            "data": {"shape": list(experiment.data.shape), "scale": experiment.data.scale},
+            # shape and scale are needed by `vae_cli.load`, which does not load the data
+            "data": {
+                "shape": list(experiment.data.shape),
+                "scale": experiment.data.scale,
+                "checksum": experiment.data.checksum,
+            },
             **{name: getattr(self, name) for name in PLAIN},
         }
 

@@ -20,7 +20,7 @@ from vae_cli.evaluation.tensorboard import write_tensorboard
 from vae_cli.metrics.registry import metric
 from vae_cli.reporting.html import number
 from vae_cli.reporting.table import aligned
-from vae_cli.runs.files import write_json
+from vae_cli.runs.documents import write_json
 from vae_cli.runs.folder import EvaluationFolder
 from vae_cli.version import versions
 

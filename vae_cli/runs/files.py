@@ -1,63 +1,109 @@
-"""Reads and writes small files: atomic replacement, strict JSON, fast YAML."""
+"""Reads and writes the files of a run folder, which may be a stranger's.
 
-import json
-import math
+Only regular files are opened, and no link is followed that leads out of the folder: a FIFO would block the reader, and a
+link could make it read or overwrite any other file.
+"""
+
+import errno
 import os
-from collections.abc import Mapping
+import stat
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
-import yaml
+LARGEST = 64 * 2**20  # bytes of a text file that is read as a whole
 
-PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C it reads 1,000 configurations a second
+
+def open_to_read(path: Path, folder: Path | None = None) -> BinaryIO:
+    """The regular file `path`. Raises OSError for anything else, and for a link that leads out of `folder`, or out of the
+    file's own folder."""
+    real = _real(path)
+    if not real.is_relative_to(_real(folder or path.parent)):
+        raise OSError(errno.EPERM, "a link that leads out of its folder is not followed", str(path))
+    return open(_descriptor(real, os.O_RDONLY, path), "rb")
+
+
+def open_to_write(path: Path) -> BinaryIO:
+    """The regular file `path` for reading and writing, created if there is none. Its end is kept. Raises OSError for
+    anything else, links included."""
+    return open(_descriptor(path, os.O_RDWR | os.O_CREAT, path), "r+b")
+
+
+def _descriptor(path: Path, flags: int, shown: Path) -> int:
+    """`O_NONBLOCK`, because opening a FIFO waits for its other end."""
+    try:
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            error.strerror = "a link is not followed"
+        error.filename = str(shown)
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "no regular file", str(shown))
+    return descriptor
+
+
+def _real(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except RuntimeError as error:  # links in a circle
+        raise OSError(errno.ELOOP, "links in a circle", str(path)) from error
+
+
+def read_bytes(path: Path, folder: Path | None = None, largest: int = LARGEST) -> bytes:
+    """The content of a regular file. Raises OSError as `open_to_read` does, and for more than `largest` bytes."""
+    with open_to_read(path, folder) as file:
+        if (size := os.fstat(file.fileno()).st_size) > largest:
+            raise OSError(
+                errno.EFBIG, f"{size:,} bytes are more than the {largest:,} that are read", str(path)
+            )
+        return file.read(size)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace the content of the file `path`. A reader sees the whole old content or the whole new content, even after
-    a crash or on a full disk."""
+    a crash or on a full disk. A link at `path` is replaced, not followed."""
     partial = path.with_name(f".{path.name}.partial")
     try:
-        with partial.open("wb") as file:
+        partial.unlink(missing_ok=True)
+        with open_to_write(partial) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        if not partial.is_dir():
+            partial.unlink(missing_ok=True)
         error.filename = error.filename or str(path)  # the error of a full disk does not name the file
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file's content, or a folder's entries, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        os.fsync(folder)  # makes the rename itself durable
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)
 
 
-def to_json(value: object, indent: int | None = None) -> str:
-    """Strict JSON: NaN and infinite numbers become null."""
-    return json.dumps(_finite(value), indent=indent, allow_nan=False)
+def unusual_entries(folder: Path, names: Iterable[str]) -> Iterator[str]:
+    """What a run does not write, among the entries of `folder` with these names and everything in them: links that lead
+    out of the folder, FIFOs, sockets and devices. Each as a phrase that names it."""
+    root = _real(folder)
+    for path in (path for name in names for path in _with_content(folder / name)):
+        mode = path.lstat().st_mode
+        if stat.S_ISLNK(mode) and not _real(path).is_relative_to(root):
+            yield f"{path} is a link that leads out of the folder"
+        elif not (stat.S_ISLNK(mode) or stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            yield f"{path} is neither a file nor a folder"
 
 
-def _finite(value: object) -> object:
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def write_json(path: Path, value: object) -> None:
-    write_atomically(path, (to_json(value, indent=2) + "\n").encode())
-
-
-def read_json_object(path: Path) -> dict[str, Any]:
-    """The object in a JSON file. Raises OSError where the file cannot be read, and ValueError where it holds anything
-    else than a JSON object."""
-    value = json.loads(path.read_bytes())
-    if not isinstance(value, dict):
-        raise ValueError(f"{path.parent.name}/{path.name} is no JSON object")
-    return value
-
-
-def read_yaml(path: Path) -> Any:
-    return yaml.load(path.read_bytes(), PARSER)
+def _with_content(path: Path) -> Iterator[Path]:
+    """The path, if there is anything, and all that is in it."""
+    if path.is_symlink() or path.exists():
+        yield path
+    for where, folders, files in os.walk(path):  # follows no link
+        yield from (Path(where) / name for name in (*folders, *files))

@@ -13,14 +13,27 @@ from typing import TYPE_CHECKING, Any
 
 from vae_cli.errors import RunLocked, RunRefused, UserError
 from vae_cli.runs import lock
-from vae_cli.runs.files import read_json_object, read_yaml, write_atomically, write_json
+from vae_cli.runs.checkpoint import checksums
+from vae_cli.runs.documents import read_json_object, read_yaml, write_json
+from vae_cli.runs.files import unusual_entries, write_atomically
+from vae_cli.runs.metrics_log import finite_number
 
 if TYPE_CHECKING:
     from vae_cli.config.schema.run import RunConfig
 
 FINISHED = "finished"  # a status of summary.json; the others are interrupted, diverged and failed
 UNFINISHED = "unfinished"  # there is no summary.json
+UNREADABLE = "unreadable"  # there is one that is damaged
 HYDRA = ".hydra"
+WRITTEN = (
+    HYDRA,
+    ".lock",
+    "checkpoints",
+    "figures",
+    "metrics.jsonl",
+    "summary.json",
+    "train.log",
+)  # by vae-train
 
 Summary = dict[str, Any]
 
@@ -73,6 +86,10 @@ class RunFolder:
     def log_file(self) -> Path:
         return self.path / "train.log"
 
+    def event_files(self) -> set[Path]:
+        """What TensorBoard reads."""
+        return set(self.path.glob("events.out.*"))
+
     @property
     def last(self) -> Path:
         """The checkpoint from which a resumed run continues."""
@@ -108,7 +125,10 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder for this process; see `runs.lock.locked`."""
+        """Hold the folder for this process; see `runs.lock.locked`. Raises RunRefused where the files of the run are links
+        or special files, which writing would follow or wait for."""
+        for entry in unusual_entries(self.path, WRITTEN):
+            raise RunRefused(f"{entry}; it is not written to")
         with lock.locked(self.path):
             self.refusal_note.unlink(missing_ok=True)
             yield
@@ -150,23 +170,32 @@ class RunFolder:
     def config(self, external_targets: bool = False) -> "RunConfig":
         """The checked configuration of the run. `external_targets` allows parts from outside this package."""
         # imported here, because a comparison reads folders without Hydra
-        from vae_cli.config.compose import accept, saved_config
+        from vae_cli.config.compose import accept
 
-        return accept(saved_config(self.config_file), external_targets)
+        return accept(self.saved_config(), external_targets)
+
+    def saved_config(self) -> Any:
+        """What .hydra/config.yaml holds, for OmegaConf. Raises UserError where it is missing or damaged."""
+        from vae_cli.config.compose import from_saved
+
+        if not self.config_file.exists():
+            raise UserError(f"{self} is no run folder: it has no {self.config_file.relative_to(self.path)}")
+        try:
+            return from_saved(read_yaml(self.config_file, self.path))
+        except ValueError as error:
+            raise UserError(f"{self.config_file} cannot be read: {error}") from error
 
     def overrides(self) -> list[str]:
-        """The overrides that were typed for this run."""
-        found = read_yaml(self.overrides_file) if self.overrides_file.exists() else None
-        return [str(override) for override in found or []]
-
-    def refuse_other_configuration(self, config: Mapping[str, Any]) -> None:
-        """Raise RunRefused where the folder holds a trained run of another configuration than `config`."""
-        from vae_cli.config.compose import plain, saved_config
-        from vae_cli.config.diff import differences
-
-        recorded = self.is_trained() and self.config_file.exists()
-        if recorded and (found := differences(plain(saved_config(self.config_file)), config)):
-            raise RunRefused(f"{self} holds a run of another configuration: {'; '.join(found)}")
+        """The overrides that were typed for this run. Raises UserError where they cannot be read."""
+        if not self.overrides_file.exists():
+            return []
+        try:
+            found = read_yaml(self.overrides_file, self.path) or []
+        except ValueError as error:
+            raise UserError(f"{self.overrides_file} cannot be read: {error}") from error
+        if not isinstance(found, list):
+            raise UserError(f"{self.overrides_file} cannot be read: it is no list of overrides")
+        return [str(override) for override in found]
 
     def record(self, **files: str) -> None:
         """Write .hydra/NAME.yaml for each NAME=TEXT. Hydra itself would write these files too early, before a run can
@@ -177,10 +206,22 @@ class RunFolder:
 
     def read_summary(self) -> Summary | None:
         """The content of summary.json; None without the file. Raises OSError or ValueError where it cannot be read."""
-        return read_json_object(self.summary_file) if self.summary_file.exists() else None
+        return read_json_object(self.summary_file, self.path) if self.summary_file.exists() else None
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
-        write_json(self.summary_file, summary)
+        """Write summary.json, with the checksums of the other files."""
+        write_json(self.summary_file, {**summary, "files": self.checksums()})
+
+    def checksums(self) -> dict[str, str]:
+        """The files that decide what the run is, by their path in the folder, each with its checksum. Files that do not
+        exist or cannot be read are left out."""
+        files = (self.config_file, self.overrides_file, self.metrics_file)
+        return checksums(files, (self.best, self.last), self.path)
+
+    def changed(self, files: Mapping[str, str]) -> list[str]:
+        """The files whose checksum is not the one in `files`, which summary.json or an evaluation names."""
+        current = self.checksums()
+        return [name for name, value in files.items() if current.get(name) != value]
 
     def status(self) -> str:
         """How the run ended: the status of summary.json, "unfinished" without one, else "unreadable"."""
@@ -188,11 +229,12 @@ class RunFolder:
             summary = self.read_summary()
             return UNFINISHED if summary is None else str(summary["status"])
         except (OSError, ValueError, KeyError):
-            return "unreadable"
+            return UNREADABLE
 
     def finished(self, epochs: int) -> Summary | None:
         """The summary of a run that has finished all of its `epochs`, or has stopped early; else None."""
         if self.status() != FINISHED:
             return None
-        summary = read_json_object(self.summary_file)
-        return summary if summary["epochs"] >= epochs or summary.get("stopped_early", False) else None
+        summary = self.read_summary() or {}
+        trained = finite_number(summary.get("epochs")) or 0
+        return summary if trained >= epochs or summary.get("stopped_early", False) else None

@@ -10,13 +10,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from vae_cli.errors import RunLocked
+from vae_cli.runs.files import open_to_write, read_bytes
 
 log = logging.getLogger("vae_cli")
 
 HEARTBEAT = 30.0  # seconds between two updates of the lock file's time by the process that holds it
 STALE = 180.0  # seconds without an update after which another host's lock belongs to a dead process
+LONGEST = 1024  # bytes of a lock file
 
 
 def lock_file(folder: Path) -> Path:
@@ -33,23 +36,33 @@ def locked(folder: Path) -> Iterator[None]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = lock_file(folder)
-    with path.open("a+") as file:
+    with open_to_write(path) as file:
         _take(file.fileno(), path)
-        path.write_text(f"pid {os.getpid()} on {platform.node()}")
+        _write(file, f"pid {os.getpid()} on {platform.node()}")
         ended = threading.Event()
         threading.Thread(target=_update_time, args=(path, ended), daemon=True).start()
         try:
             yield
         finally:
             ended.set()
-            with suppress(OSError):  # the folder may be gone
-                path.write_text("")
+            with suppress(OSError):  # the disk may be full
+                _write(file, "")
+
+
+def _write(file: BinaryIO, text: str) -> None:
+    file.seek(0)
+    file.truncate()
+    file.write(text.encode())
+    file.flush()
 
 
 def owner(folder: Path) -> str | None:
-    """The process that holds the lock, or died while it held the lock, as "pid N on HOST"; None without one."""
-    path = lock_file(folder)
-    return (path.read_text() if path.exists() else "") or None
+    """The process that holds the lock, or died while it held the lock, as "pid N on HOST"; None without one, and where the
+    lock file is no file that `locked` writes."""
+    try:
+        return read_bytes(lock_file(folder), largest=LONGEST).decode(errors="replace") or None
+    except OSError:
+        return None
 
 
 def owner_on_this_host(folder: Path) -> int | None:
@@ -99,7 +112,7 @@ def _wait_for_an_update(path: Path, held_by: str) -> None:
 
 
 def _held_error(path: Path) -> RunLocked:
-    return RunLocked(f"{path.parent} is being written by another process ({path.read_text().strip()})")
+    return RunLocked(f"{path.parent} is being written by another process ({owner(path.parent) or 'unknown'})")
 
 
 def _update_time(path: Path, ended: threading.Event) -> None:

@@ -10,9 +10,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from vae_cli.runs.files import to_json, write_atomically
+from vae_cli.runs.documents import to_json
+from vae_cli.runs.files import open_to_read, write_atomically
 
 TAIL = 8192  # bytes at the end of the file that `latest` reads
+LONGEST = 2**24  # bytes of a line; one lists a number for each unit of a code
 
 
 class MetricsLog:
@@ -20,28 +22,32 @@ class MetricsLog:
     will log them again."""
 
     def __init__(self, file: Path, step: int) -> None:
-        truncate(file, step)
+        self.damaged = truncate(file, step)  # lines that were lost
         self._file = file.open("a", buffering=1)  # each line is written at once
 
     def append(self, line: Mapping[str, Any]) -> None:
         self._file.write(to_json(line) + "\n")
 
+    def sync(self) -> None:
+        """Wait until all lines are on the disk."""
+        os.fsync(self._file.fileno())
+
     def close(self) -> None:
         self._file.close()
 
 
-def truncate(file: Path, step: int) -> None:
-    """Keep the lines up to `step`, except those of the test, which the resumed run repeats. Remove an incomplete
-    line."""
-    kept = []
-    for line in file.read_text().splitlines() if file.exists() else []:
-        try:
-            logged = json.loads(line)
-        except json.JSONDecodeError:
-            break
-        if step and logged["step"] <= step and logged["split"] != "test":
-            kept.append(line + "\n")
-    write_atomically(file, "".join(kept).encode())
+def truncate(file: Path, step: int) -> int:
+    """Keep the lines up to `step`, except those of the test, which the resumed run repeats. Remove lines that are damaged
+    or incomplete; returns their number, without the last line, which a process that died may have left incomplete."""
+    lines = list(_lines(file)) if step else []
+    objects = [_object(line) for line in lines]
+    kept = [
+        line.rstrip(b"\n") + b"\n"
+        for line, logged in zip(lines, objects, strict=True)
+        if logged and logged["step"] <= step and logged["split"] != "test"
+    ]
+    write_atomically(file, b"".join(kept))
+    return sum(logged is None for logged in objects[:-1])
 
 
 def read(file: Path) -> list[dict[str, Any]]:
@@ -65,34 +71,54 @@ def curve(file: Path, points: int = 200) -> tuple[str, list[tuple[float, float]]
 def latest(file: Path) -> tuple[float, float | None] | None:
     """The epoch of the last line, and the last elbo. Only the last kilobytes of the file are read."""
     try:
-        with file.open("rb") as opened:
+        with open_to_read(file) as opened:
             opened.seek(max(0, opened.seek(0, os.SEEK_END) - TAIL))
-            lines = [json.loads(line) for line in opened.read().splitlines()[1:]]
-    except (OSError, ValueError):  # no file yet, or a line that is being written
+            lines = [_object(line) for line in opened.read().splitlines()[1:]]
+    except OSError:  # no file yet
         return None
-    elbos = [line["elbo"] for line in lines if "elbo" in line]
-    return (lines[-1]["epoch"], elbos[-1] if elbos else None) if lines else None
+    if not lines or not lines[-1]:  # a line that is being written
+        return None
+    elbos = [number for line in lines if line and (number := finite_number(line.get("elbo"))) is not None]
+    return lines[-1]["epoch"], elbos[-1] if elbos else None
 
 
 def finite_number(value: object) -> float | None:
-    """`value` where it is a number that is neither NaN nor infinite."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-        return value
-    return None
+    """`value` where it is a number that is neither NaN nor infinite, nor a whole number beyond all floating ones."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return value if math.isfinite(value) else None
+    except OverflowError:
+        return None
 
 
 def _objects(file: Path, word: str) -> Iterator[dict[str, Any]]:
     """The objects of the lines that contain `word`. Parsing all lines would be slow, since most describe single
     steps."""
-    if not file.exists():
+    for line in _lines(file):
+        if word.encode() in line and (logged := _object(line)):
+            yield logged
+
+
+def _lines(file: Path) -> Iterator[bytes]:
+    """The lines of the file; none if there is no such regular file. A line that is too long to be one of ours ends them."""
+    try:
+        with open_to_read(file) as opened:
+            while line := opened.readline(LONGEST):
+                yield line
+                if len(line) == LONGEST:
+                    return
+    except OSError:
         return
-    with file.open(encoding="utf-8", errors="replace") as opened:
-        for line in opened:
-            if word not in line:
-                continue
-            try:
-                value = json.loads(line)
-            except json.JSONDecodeError:
-                continue
-            if isinstance(value, dict):
-                yield value
+
+
+def _object(line: bytes) -> dict[str, Any] | None:
+    """What a line says; None for one that is damaged or incomplete."""
+    try:
+        logged = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(logged, dict) or not isinstance(logged.get("split"), str):
+        return None
+    numbers = (finite_number(logged.get(key)) for key in ("step", "epoch"))
+    return None if None in numbers else logged

@@ -10,11 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from vae_cli.config.diff import flatten
 from vae_cli.config.saved import upgraded
-from vae_cli.runs.files import read_json_object, read_yaml
+from vae_cli.runs.documents import read_json_object, read_yaml
 from vae_cli.runs.folder import UNFINISHED, RunFolder
 from vae_cli.runs.metrics_log import finite_number
 
@@ -32,6 +30,7 @@ class RunRecord(NamedTuple):
     metrics: dict[str, float]  # test.nll, validation.elbo, data.gap, seconds, steps, evaluation.nll, …
     entropy: float | None  # of the data, nats/image
     error: str | None = None  # the failure that summary.json names
+    notices: tuple[str, ...] = ()  # what does not belong together
 
     @property
     def report(self) -> Path:
@@ -65,24 +64,46 @@ def is_reference(value: Any) -> bool:
 
 def read(folder: RunFolder, name: str) -> RunRecord:
     """The record of a run folder. No content of the folder raises an error: `status` says what is wrong with it."""
-    config, status, metrics, entropy, failure = {}, UNFINISHED, {}, None, None
+    record = RunRecord(folder, name, UNFINISHED, {}, {}, None)
     try:
-        config = _config(folder.config_file)
+        record = record._replace(config=_config(folder))
         if (summary := folder.read_summary()) is not None:
-            status, failure = str(summary.get("status")), summary.get("error")
-            entropy = finite_number((summary.get("data") or {}).get("entropy"))
-            metrics = dict(_trained(summary))
-        if (file := folder.evaluation.summary_file).exists():
-            metrics |= dict(_evaluated(read_json_object(file)))
-    except (OSError, ValueError, AttributeError, yaml.YAMLError) as error:
-        status = f"unreadable: {_reason(error)}"
-    return RunRecord(folder, name, status, config, metrics, entropy, failure)
+            record = _with_summary(record, summary)
+        if folder.evaluation.summary_file.exists():
+            record = _with_evaluation(record, read_json_object(folder.evaluation.summary_file, folder.path))
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        return record._replace(status=f"unreadable: {_reason(error)}", metrics={})
+    return record
 
 
-def _config(file: Path) -> dict[str, Any]:
-    if not isinstance(config := read_yaml(file), Mapping) or "seed" not in config:
-        raise ValueError(f"{file.name} is no configuration of vae-train")
+def _config(folder: RunFolder) -> dict[str, Any]:
+    config = read_yaml(folder.config_file, folder.path)
+    if not isinstance(config, Mapping) or "seed" not in config:
+        raise ValueError(f"{folder.config_file.name} is no configuration of vae-train")
     return flatten(upgraded({str(key): value for key, value in config.items() if key != "hydra"}))
+
+
+def _with_summary(record: RunRecord, summary: Mapping[str, Any]) -> RunRecord:
+    """What vae-train has found, if the configuration and the checkpoints are still those that it found it with."""
+    status, error = str(summary.get("status")), summary.get("error")
+    changed = record.folder.changed(summary.get("files") or {})
+    if changed:
+        status = f"changed: {', '.join(changed)} not as when the run was {status}"
+    return record._replace(
+        status=status,
+        error=None if error is None else str(error),
+        entropy=finite_number((summary.get("data") or {}).get("entropy")),
+        metrics={} if changed else dict(_trained(summary)),
+    )
+
+
+def _with_evaluation(record: RunRecord, summary: Mapping[str, Any]) -> RunRecord:
+    """With the metrics of vae-eval, unless it measured another state of the model."""
+    if changed := record.folder.changed(summary.get("files") or {}):
+        step = summary.get("step")
+        notice = f"{record.name}: its evaluation is of another state (step {step}; {', '.join(changed)} changed since)"
+        return record._replace(notices=(*record.notices, f"{notice} and is left out"))
+    return record._replace(metrics=record.metrics | dict(_evaluated(summary)))
 
 
 def _trained(summary: Mapping[str, Any]) -> Iterator[tuple[str, float]]:

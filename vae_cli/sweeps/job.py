@@ -7,7 +7,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from vae_cli.config.compose import accept
+from vae_cli.config.compose import accept, to_saved
 from vae_cli.config.schema.run import RunConfig
 from vae_cli.errors import RunRefused, UserError
 from vae_cli.runs.folder import RunFolder
@@ -59,7 +59,7 @@ class Job(NamedTuple):
     def _record(self) -> None:
         """Write .hydra/. Hydra itself would write it too early, before the run can be refused."""
         self.folder.record(
-            config=OmegaConf.to_yaml(self.cfg),
+            config=to_saved(self.cfg),
             hydra=OmegaConf.to_yaml({"hydra": self.hydra}),
             overrides=OmegaConf.to_yaml(OmegaConf.create(list(self.hydra.overrides.task))),
         )

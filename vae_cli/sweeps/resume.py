@@ -1,8 +1,10 @@
 """vae-train resume=RUN_FOLDER [epochs=N]: continues a run from its saved configuration, without Hydra."""
 
-from omegaconf import DictConfig, OmegaConf
+from typing import Any
 
-from vae_cli.config.compose import accept, saved_config
+from omegaconf import DictConfig
+
+from vae_cli.config.compose import accept, to_saved
 from vae_cli.errors import UserError
 from vae_cli.runs.folder import RunFolder, Summary
 from vae_cli.sweeps import resources
@@ -13,10 +15,10 @@ from vae_cli.training.session import Session
 
 def resume(folder: RunFolder, epochs: str | None, external_targets: bool = False) -> Summary:
     """Train the run of `folder` to the end of its epochs, or of `epochs`. No other key may change."""
-    cfg = saved_config(folder.config_file)
-    before = cfg.epochs
+    cfg = folder.saved_config()
+    before = cfg.get("epochs")
     if epochs is not None:
-        cfg.epochs = OmegaConf.from_dotlist([f"epochs={epochs}"]).epochs
+        cfg.epochs = int(epochs) if epochs.isdecimal() and len(epochs) < 20 else epochs
     cfg.external_targets = external_targets  # a key of this call, not of the call that began the run
     config = accept(cfg)
     if not folder.last.exists():
@@ -32,8 +34,8 @@ def resume(folder: RunFolder, epochs: str | None, external_targets: bool = False
             return train(session)
 
 
-def _record(session: Session, cfg: DictConfig, epochs_before: int) -> None:
+def _record(session: Session, cfg: DictConfig, epochs_before: Any) -> None:
     """Save and log the new number of epochs."""
     if cfg.epochs != epochs_before:
         session.log.info("epochs    %s → %s; everything else is as before", epochs_before, cfg.epochs)
-        session.folder.record(config=OmegaConf.to_yaml(cfg))
+        session.folder.record(config=to_saved(cfg))

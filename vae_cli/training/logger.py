@@ -14,6 +14,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from vae_cli.config.diff import compares, flatten
 from vae_cli.config.schema.run import RunConfig
 from vae_cli.metrics.registry import METRICS
+from vae_cli.runs.files import sync
 from vae_cli.runs.folder import RunFolder
 from vae_cli.runs.metrics_log import MetricsLog
 
@@ -31,8 +32,12 @@ class RunLogger:
     ) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
+        earlier = folder.event_files()
         self.writer: Any = SummaryWriter(str(folder), purge_step=step + 1 if step else 0)
+        self.event_files = folder.event_files() - earlier
         self.metrics = MetricsLog(folder.metrics_file, step)
+        if self.metrics.damaged:
+            log.warning("metrics.jsonl had %d damaged lines, which are lost", self.metrics.damaged)
         self.text = log
         self.contexts = ExitStack()
         visible = progress and sys.stderr.isatty()
@@ -100,8 +105,12 @@ class RunLogger:
         self.writer.file_writer.add_summary(summary)
 
     def flush(self) -> None:
-        """Must be called before a checkpoint is written: a resumed run does not log again what came before it."""
+        """Must be called before a checkpoint is written: a resumed run does not log again what came before it. Afterwards
+        the metrics are on the disk, and a power cut does not lose them."""
         self.writer.flush()
+        self.metrics.sync()
+        for file in self.event_files:
+            sync(file)
 
     def close(self) -> None:
         self.bar.close()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from vae_cli.errors import Diverged, Interrupted
-from vae_cli.runs.folder import RunFolder, Summary
+from vae_cli.runs.folder import FINISHED, RunFolder, Summary
 from vae_cli.version import versions
 
 
@@ -15,10 +15,12 @@ from vae_cli.version import versions
 def outcome(folder: RunFolder, log: logging.Logger) -> Iterator[Summary]:
     """Yields the summary to fill, and writes it when the context is left, together with what ended the run.
 
-    The summary says "failed" until the run sets `status` to "finished". Raises Interrupted with the command that
+    The summary says "failed" until the run sets `status` to "finished". The summary of an earlier call is removed first,
+    because it describes another state than the one that this call will leave. Raises Interrupted with the command that
     resumes the run, Diverged with the last good checkpoint, and every other exception as it is.
     """
     started = time.time()
+    folder.summary_file.unlink(missing_ok=True)
     summary: Summary = {"status": "failed", "versions": versions()}
     try:
         yield summary
@@ -33,7 +35,12 @@ def outcome(folder: RunFolder, log: logging.Logger) -> Iterator[Summary]:
         raise
     finally:
         summary["wall_seconds"] = time.time() - started
-        _write(folder, summary, log)
+        try:
+            folder.write_summary(summary)
+        except OSError as error:
+            log.error("summary.json could not be written: %s", error)
+            if summary["status"] == FINISHED:  # else this error would hide the one that ended the run
+                raise
 
 
 def _resume_hint(folder: RunFolder) -> str:
@@ -48,11 +55,3 @@ def _last_good(folder: RunFolder) -> str:
         if folder.best.exists()
         else "there was no good checkpoint yet"
     )
-
-
-def _write(folder: RunFolder, summary: Summary, log: logging.Logger) -> None:
-    """An error of the disk must not hide the error that ended the run."""
-    try:
-        folder.write_summary(summary)
-    except OSError as error:
-        log.error("summary.json could not be written: %s", error)

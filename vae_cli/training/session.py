@@ -1,15 +1,17 @@
 """One run, from the lock of its folder to its summary. Imports torch only when there is something to train."""
 
 import logging
+import math
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from vae_cli.config.schema.run import RunConfig
-from vae_cli.errors import Interrupted
+from vae_cli.errors import Interrupted, UserError
 from vae_cli.runs import checkpoint
 from vae_cli.runs.folder import RunFolder, Summary
+from vae_cli.runs.occupied import refuse_other_content
 from vae_cli.training.interrupts import Interrupts
 from vae_cli.training.log import run_log
 from vae_cli.training.outcome import outcome
@@ -31,10 +33,10 @@ class Session:
                 run.after(run.step(batch))
             summary = run.finish()
 
-    Entering locks the folder, refuses a folder that holds another run, calls `record` (which writes .hydra/), enters
-    `place` (which may wait, for example for a free GPU), builds the experiment, loads the checkpoint and logs the first
-    lines. It raises RunLocked or RunRefused, which leave the folder unchanged, or UserError for what only the machine or
-    the data can show. If the folder already holds the finished run, nothing is built: `batches` is empty, and `finish`
+    Entering locks the folder, refuses a folder that holds another run, enters `place` (which may wait, for example for a
+    free GPU), builds the experiment, loads the checkpoint, calls `record` (which writes .hydra/), and logs the first
+    lines. It raises RunLocked, RunRefused, or UserError for what only the machine or the data can show: each leaves the
+    folder unchanged. If the folder already holds the finished run, nothing is built: `batches` is empty, and `finish`
     returns the summary.
 
     `batches` ends after the last step, at early stopping, or at a stop request of `interrupts`. `finish` then tests and
@@ -71,17 +73,11 @@ class Session:
         with ExitStack() as contexts:
             self.log: logging.Logger = contexts.enter_context(run_log(self.folder.log_file, self.console))
             contexts.enter_context(self.folder.locked())
-            self.folder.refuse_other_configuration(self.config.plain())
+            refuse_other_content(self.folder, self.config.plain())
             if done := self.folder.finished(self.config.epochs):
-                self.log.info(
-                    "%s has finished its %g epochs; epochs=N with a larger N goes on",
-                    self.folder,
-                    done["epochs"],
-                )
+                self.log.info("%s has finished its %g epochs; %s", self.folder, done["epochs"], _more(done))
                 self.summary, self.finished = done, True
             else:
-                if self.record:
-                    self.record()
                 contexts.enter_context(self.place)
                 self._open(contexts)
             self.contexts = contexts.pop_all()
@@ -102,9 +98,12 @@ class Session:
 
         last = self.folder.last
         saved = checkpoint.load(last, self.config.plain()) if last.exists() else None
-        experiment = self._build() if saved else None  # an error here keeps the earlier summary
+        state = self._state(
+            self._build(), saved
+        )  # an error up to here leaves the files of the folder as they are
+        if self.record:
+            self.record()
         self.summary = contexts.enter_context(outcome(self.folder, self.log))
-        state = self._state(experiment or self._build(), saved)
         self.runtime = build_runtime(self.config)
         runner = self.runtime(SingleRun(state))
         announce(self.log, state.experiment, runner.description, self.folder, state.step)
@@ -126,9 +125,31 @@ class Session:
         from vae_cli.engine.state import State
 
         state = State(experiment, Generator(experiment.device).manual_seed(self.config.seed))
-        if saved is not None:
+        if saved is None:
+            return state
+        try:
             state.load_state_dict(saved)
+        except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:150]
+            raise UserError(f"{self.folder.last} does not fit its run: {reason}") from error
+        self._check_resumed(state, saved["data"].get("checksum"))
         return state
+
+    def _check_resumed(self, state: "State", data_before: str | None) -> None:
+        """Raises UserError where the run cannot go on from this state. `data_before` is the checksum of the data that it was
+        trained on; checkpoints of earlier versions have none."""
+        data = state.experiment.data
+        if data_before not in (None, data.checksum):
+            raise UserError(
+                f"data={self.config.data.name} is not the data that {self.folder} was trained on: its images or labels have "
+                "changed, and its best validation result with them; start a new run"
+            )
+        if state.step > state.experiment.total_steps:
+            trained = state.step / state.experiment.steps_per_epoch
+            raise UserError(
+                f"epochs={self.config.epochs} is less than the {trained:g} epochs that {self.folder} has trained; "
+                f"allowed is at least {math.ceil(trained)}"
+            )
 
     @property
     def state(self) -> "State":
@@ -195,3 +216,10 @@ class Session:
             "examples_per_second": state.examples / state.seconds if state.seconds else None,
             "device": str(state.experiment.device),
         }
+
+
+def _more(done: Summary) -> str:
+    """How a finished run could go on."""
+    if done.get("stopped_early"):
+        return "it stopped early, because the validation did not improve any more, and more epochs change nothing"
+    return "epochs=N with a larger N goes on"

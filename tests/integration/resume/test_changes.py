@@ -24,10 +24,14 @@ def test_epochs_may_be_raised(tmp_path, uninterrupted, variant):
         assert_equal(saved(tmp_path, name)["model"], saved(whole, name)["model"])
 
 
-def test_epochs_may_be_lowered_below_what_was_trained(tmp_path):
-    """Then the last state is tested, because no state has been validated yet."""
+def test_epochs_may_be_lowered_to_what_was_trained(tmp_path):
+    """Then the last state is tested, because no state has been validated yet. Fewer epochs would be untrue, and change
+    nothing."""
     interrupted_run(tmp_path, "validate_every=3", step=2 * STEPS_PER_EPOCH)
-    run(configured(*BASE, "validate_every=3", "epochs=1"), tmp_path)
+    with pytest.raises(UserError, match=r"epochs=1 is less than the 2 epochs .* allowed is at least 2"):
+        run(configured(*BASE, "validate_every=3", "epochs=1"), tmp_path)
+    assert summary(tmp_path)["status"] == "interrupted"
+    run(configured(*BASE, "validate_every=3", "epochs=2"), tmp_path)
     found = summary(tmp_path)
     assert (found["status"], found["epochs"], found["best_step"]) == ("finished", 2, 2 * STEPS_PER_EPOCH)
 

@@ -1,0 +1,42 @@
+"""Refuses a folder that holds what another run, or somebody else, has left."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from vae_cli.errors import RunRefused
+from vae_cli.runs.folder import FINISHED, UNFINISHED, UNREADABLE, RunFolder
+
+
+def refuse_other_content(folder: RunFolder, config: Mapping[str, Any]) -> None:
+    """Raise RunRefused where the folder holds results of another configuration than `config`, or files that are not of a
+    run of vae-train and that this one would replace."""
+    from vae_cli.config.compose import plain  # here, because a comparison reads folders without Hydra
+    from vae_cli.config.diff import differences
+
+    if not folder.config_file.exists():
+        _refuse_foreign_files(folder)
+    elif has_results(folder) and (found := differences(plain(folder.saved_config()), config)):
+        raise RunRefused(f"{folder} holds a run of another configuration: {'; '.join(found)}")
+
+
+def has_results(folder: RunFolder) -> bool:
+    """Whether a run has left what another one must not replace: a checkpoint, the end of its training, or metrics of a run
+    that neither failed nor diverged."""
+    status = folder.status()
+    if folder.is_trained() or status in (FINISHED, "interrupted"):
+        return True
+    has_metrics = folder.metrics_file.exists() and folder.metrics_file.stat().st_size > 0
+    return has_metrics and status not in ("failed", "diverged")
+
+
+def _refuse_foreign_files(folder: RunFolder) -> None:
+    """A folder may have lost its configuration, or its run was killed before it had one. A checkpoint and a summary show
+    that the other files are a run's."""
+    if folder.last.exists() or folder.status() not in (UNFINISHED, UNREADABLE):
+        return
+    pictures = (folder.figure("samples"), folder.figure("reconstructions"))
+    written = (folder.best, folder.metrics_file, folder.summary_file, *pictures)
+    if foreign := [str(file.relative_to(folder.path)) for file in written if file.exists()]:
+        raise RunRefused(
+            f"{folder} has files that are not of a run of vae-train: {', '.join(foreign)}; name another folder"
+        )
