@@ -101,16 +101,25 @@ def test_it_is_found_before_a_run_writes(path, make, below):
     (path.parent / below).mkdir(exist_ok=True)
     path.rename(path.parent / below / "file")
     name = below or "file"
-    (found,) = unusual_entries(path.parent, [name, "absent"])
+    names = ([], [name, "absent"]) if below else ([name, "absent"], [])
+    (found, *_) = unusual_entries(path.parent, *names)
     assert str(path.parent / below / "file") in found
-    assert list(unusual_entries(path.parent, ["absent"])) == []
+    assert list(unusual_entries(path.parent, ["absent"], ["absent"])) == []
+
+
+def test_a_folder_in_place_of_a_file_and_a_file_in_place_of_a_folder_are_found(path):
+    path.mkdir()
+    (path.parent / "other").touch()
+    assert [text.rpartition("/")[2] for text in unusual_entries(path.parent, ["file"], ["other"])] == [
+        "file is a folder, not a file", "other is no folder",
+    ]  # fmt: skip
 
 
 def test_a_link_within_the_folder_is_followed(path):
     (path.parent / "real").write_text("content")
     path.symlink_to("real")
     assert read_bytes(path) == b"content"
-    assert list(unusual_entries(path.parent, ["file"])) == []
+    assert list(unusual_entries(path.parent, ["file"], [])) == []
 
 
 def test_a_file_that_is_too_large_is_not_read(path):

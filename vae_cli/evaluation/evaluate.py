@@ -81,6 +81,7 @@ def _summary(plan: Plan, metrics: Measurements, context: Context) -> Summary:
         "status": plan.status,
         "checkpoint": plan.checkpoint,
         "step": plan.trained.step,
+        "files": plan.files,
         "notices": plan.notices,
         "settings": plan.settings.plain(),
         "device": str(context.like.device),

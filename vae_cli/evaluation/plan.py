@@ -17,7 +17,7 @@ from vae_cli.evaluation.trained import Trained
 from vae_cli.metrics.likelihood import ENUMERABLE_CODES, is_enumerable, posterior
 from vae_cli.reporting import notices
 from vae_cli.runs import metrics_log
-from vae_cli.runs.folder import FINISHED, RunFolder
+from vae_cli.runs.folder import FINISHED, UNREADABLE, RunFolder
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Plan:
     exact: bool
     probe: bool
     pictures: list[str]
+    files: dict[str, str]  # the run's files that the measurements depend on, with their checksums
 
 
 def make_plan(settings: EvalConfig) -> Plan:
@@ -42,8 +43,10 @@ def make_plan(settings: EvalConfig) -> Plan:
     folder = RunFolder(Path(settings.run).expanduser())
     model, checkpoint, status, remarks = _model(folder, settings)
     config = _data_config(settings, model)
-    data = _limited(load_data(config), settings)
+    whole = load_data(config)
+    data = _limited(whole, settings)
     _check(settings, folder, model, data)
+    remarks += _about_data(folder, model, whole)
     device = next(model.vae.parameters()).device
     other = None
     if settings.anomaly:
@@ -60,7 +63,14 @@ def make_plan(settings: EvalConfig) -> Plan:
         settings, folder, model, checkpoint, status, remarks + notices.of_likelihood(model.vae, data), subject, other,
         exact=_is_exact(settings, model), probe=_is_probed(settings, data),
         pictures=requested(None if settings.pictures == "auto" else settings.pictures, subject),
+        files=_files(folder, checkpoint),
     )  # fmt: skip
+
+
+def _files(folder: RunFolder, checkpoint: str) -> dict[str, str]:
+    name = str(folder.checkpoint(checkpoint).relative_to(folder.path))
+    found = folder.checksums()
+    return {name: found[name]} if name in found else {}
 
 
 def _check(settings: EvalConfig, folder: RunFolder, model: Trained, data: Dataset) -> None:
@@ -119,7 +129,19 @@ def _model(folder: RunFolder, settings: EvalConfig) -> tuple[Trained, str, str, 
     model = trained.load(folder.path, name, settings.device, settings.external_targets)
     if status != FINISHED:
         notices.append(f"the run is {status}: this is its {name} checkpoint, of step {model.step:,}")
+    if status != UNREADABLE and (changed := folder.changed((folder.read_summary() or {}).get("files", {}))):
+        notices.append(
+            f"{', '.join(changed)}: not as when the run was {status}, so damaged or changed by hand"
+        )
     return model, name, status, notices
+
+
+def _about_data(folder: RunFolder, model: Trained, data: Dataset) -> list[str]:
+    if model.data_checksum in (None, data.checksum):
+        return []
+    return [
+        f"data={model.config.data.name} is not the data that {folder} was trained on: its images or labels have changed"
+    ]
 
 
 def _data_config(settings: EvalConfig, model: Trained) -> DataConfig:

@@ -19,6 +19,7 @@ from vae_cli.runs import checkpoint as checkpoints
 from vae_cli.runs.folder import RunFolder
 
 Images = Tensor | np.ndarray
+LARGEST_IMAGE = 2**24  # pixels
 
 
 class Trained(NamedTuple):
@@ -34,6 +35,7 @@ class Trained(NamedTuple):
     scale: float  # of stored images: x = images × scale
     step: int  # of the checkpoint
     config: RunConfig
+    data_checksum: str | None = None  # of the data that it was trained on, see `Dataset.with_checksum`
 
     @torch.no_grad()
     def encode(self, images: Images) -> Posterior:
@@ -104,15 +106,27 @@ def load(
     file = folder.checkpoint(checkpoint)
     config = folder.config(external_targets)
     saved = checkpoints.load(file, config.plain())
-    channels, height, width = saved["data"]["shape"]
-    shape = (channels, height, width)
+    shape = _shape(saved["data"].get("shape"), file)
     where = choose_device(device)
     vae = build_model(config, shape)
     try:
         vae.load_state_dict(saved["model"])
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:200]
+    except (RuntimeError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:150]
         raise UserError(f"{file} does not fit its model: {reason}") from error
     dtype = torch.float64 if config.precision == "float64" else torch.float32
     vae = vae.to(where, dtype).eval().requires_grad_(False)
-    return Trained(vae, shape, saved["data"]["scale"], saved["step"], config)
+    data = saved["data"]
+    return Trained(vae, shape, float(data["scale"]), saved["step"], config, data.get("checksum"))
+
+
+def _shape(saved: object, file: Path) -> tuple[int, int, int]:
+    """Channels, height and width. Raises UserError for anything else, and for images that no data set here has."""
+    if not (isinstance(saved, list) and [type(side) for side in saved] == [int, int, int]):
+        raise UserError(f"{file} is no checkpoint of vae-train: it has no shape of images")
+    channels, height, width = saved
+    if min(saved) < 1 or channels * height * width > LARGEST_IMAGE:
+        raise UserError(
+            f"{file}: its images of {saved} are not possible; allowed are at most {LARGEST_IMAGE:,} pixels"
+        )
+    return channels, height, width

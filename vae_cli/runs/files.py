@@ -89,21 +89,33 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def unusual_entries(folder: Path, names: Iterable[str]) -> Iterator[str]:
-    """What a run does not write, among the entries of `folder` with these names and everything in them: links that lead
-    out of the folder, FIFOs, sockets and devices. Each as a phrase that names it."""
-    root = _real(folder)
-    for path in (path for name in names for path in _with_content(folder / name)):
+def unusual_entries(folder: Path, files: Iterable[str], folders: Iterable[str]) -> Iterator[str]:
+    """What a run does not write, among the entries of `folder` with these names and what is in them: links that lead out
+    of the folder, FIFOs, sockets and devices, folders in place of files and files in place of folders. Each as a phrase
+    that names it."""
+    for path in (folder / name for name in files):
+        if path.is_dir():
+            yield f"{path} is a folder, not a file"
+        yield from _unusual(path, folder)
+    for path in (folder / name for name in folders):
+        if path.exists() and not path.is_dir():
+            yield f"{path} is no folder"
+        for inner in _with_content(path):
+            yield from _unusual(inner, folder)
+
+
+def _unusual(path: Path, folder: Path) -> Iterator[str]:
+    try:
         mode = path.lstat().st_mode
-        if stat.S_ISLNK(mode) and not _real(path).is_relative_to(root):
-            yield f"{path} is a link that leads out of the folder"
-        elif not (stat.S_ISLNK(mode) or stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-            yield f"{path} is neither a file nor a folder"
+    except FileNotFoundError:
+        return
+    if stat.S_ISLNK(mode) and not _real(path).is_relative_to(_real(folder)):
+        yield f"{path} is a link that leads out of the folder"
+    elif not (stat.S_ISLNK(mode) or stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        yield f"{path} is neither a file nor a folder"
 
 
 def _with_content(path: Path) -> Iterator[Path]:
-    """The path, if there is anything, and all that is in it."""
-    if path.is_symlink() or path.exists():
-        yield path
+    yield path
     for where, folders, files in os.walk(path):  # follows no link
         yield from (Path(where) / name for name in (*folders, *files))

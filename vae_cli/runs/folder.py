@@ -25,15 +25,8 @@ FINISHED = "finished"  # a status of summary.json; the others are interrupted, d
 UNFINISHED = "unfinished"  # there is no summary.json
 UNREADABLE = "unreadable"  # there is one that is damaged
 HYDRA = ".hydra"
-WRITTEN = (
-    HYDRA,
-    ".lock",
-    "checkpoints",
-    "figures",
-    "metrics.jsonl",
-    "summary.json",
-    "train.log",
-)  # by vae-train
+FILES = (".lock", "metrics.jsonl", "summary.json", "train.log")  # that vae-train writes
+FOLDERS = (HYDRA, "checkpoints", "figures")
 
 Summary = dict[str, Any]
 
@@ -127,7 +120,7 @@ class RunFolder:
     def locked(self) -> Iterator[None]:
         """Hold the folder for this process; see `runs.lock.locked`. Raises RunRefused where the files of the run are links
         or special files, which writing would follow or wait for."""
-        for entry in unusual_entries(self.path, WRITTEN):
+        for entry in unusual_entries(self.path, FILES, FOLDERS):
             raise RunRefused(f"{entry}; it is not written to")
         with lock.locked(self.path):
             self.refusal_note.unlink(missing_ok=True)

@@ -100,8 +100,8 @@ def _with_summary(record: RunRecord, summary: Mapping[str, Any]) -> RunRecord:
 def _with_evaluation(record: RunRecord, summary: Mapping[str, Any]) -> RunRecord:
     """With the metrics of vae-eval, unless it measured another state of the model."""
     if changed := record.folder.changed(summary.get("files") or {}):
-        step = summary.get("step")
-        notice = f"{record.name}: its evaluation is of another state (step {step}; {', '.join(changed)} changed since)"
+        since = f"{', '.join(changed)} changed since"
+        notice = f"{record.name}: its evaluation is of another state (step {summary.get('step')}; {since})"
         return record._replace(notices=(*record.notices, f"{notice} and is left out"))
     return record._replace(metrics=record.metrics | dict(_evaluated(summary)))
 

@@ -8,7 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from vae_cli.config.failures import one_line
-from vae_cli.errors import RunRefused
+from vae_cli.config.terminal import printable
+from vae_cli.errors import UserError
+
+
+class _Printable(logging.Formatter):
+    """Names of runs and folders may hold anything; only the lines of a traceback are kept apart."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n".join(map(printable, super().format(record).splitlines()))
 
 
 @contextmanager
@@ -16,17 +24,19 @@ def run_log(file: Path, console: bool) -> Iterator[logging.Logger]:
     """A logger of this run alone: dated lines go to `file`, and plain lines to stdout with `console`.
 
     An error that leaves the context is written to the file: as one line, or with its traceback if it is a fault of this
-    program. RunRefused is not written, because the folder belongs to another run.
+    program. UserError is not written: it refuses a run, and then the folder stays as it is.
     """
     log = logging.Logger("vae_cli", logging.INFO)
-    dated = logging.FileHandler(file, delay=True)
-    dated.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    dated = logging.FileHandler(file, delay=True, encoding="utf-8")
+    dated.setFormatter(_Printable("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(dated)
     if console:
-        log.addHandler(logging.StreamHandler(sys.stdout))
+        shown = logging.StreamHandler(sys.stdout)
+        shown.setFormatter(_Printable())
+        log.addHandler(shown)
     try:
         yield log
-    except RunRefused:
+    except UserError:
         raise
     except Exception as error:
         message = one_line(error) or traceback.format_exc()

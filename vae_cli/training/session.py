@@ -72,8 +72,9 @@ class Session:
     def __enter__(self) -> "Session":
         with ExitStack() as contexts:
             self.log: logging.Logger = contexts.enter_context(run_log(self.folder.log_file, self.console))
+            refuse_other_content(self.folder, self.config.plain())  # before the lock file is made
             contexts.enter_context(self.folder.locked())
-            refuse_other_content(self.folder, self.config.plain())
+            refuse_other_content(self.folder, self.config.plain())  # another process may have written since
             if done := self.folder.finished(self.config.epochs):
                 self.log.info("%s has finished its %g epochs; %s", self.folder, done["epochs"], _more(done))
                 self.summary, self.finished = done, True
