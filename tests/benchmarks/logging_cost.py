@@ -65,14 +65,13 @@ def seconds(config: RunConfig, kind: type[Trainer]) -> float:
     runner = build_runtime(config)(SingleRun(state))
     with tempfile.TemporaryDirectory() as name, run_log(Path(name) / "train.log", console=False) as log:
         folder = RunFolder(Path(name))
-        logger = RunLogger(folder, log, 0, state.experiment.total_steps, progress=True)
-        trainer = kind(state, runner, logger, folder)
-        before, start = spent["bound"], time.perf_counter()
-        while (batch := trainer.next_batch()) is not None:
-            trainer.after(runner(batch))
-        trainer.save("last")
-        took = time.perf_counter() - start
-        logger.close()
+        with RunLogger(folder, log, 0, state.experiment.total_steps, progress=True) as logger:
+            trainer = kind(state, runner, logger, folder)
+            before, start = spent["bound"], time.perf_counter()
+            while (batch := trainer.next_batch()) is not None:
+                trainer.after(runner(batch))
+            trainer.save("last")
+            took = time.perf_counter() - start
     return took - (spent["bound"] - before)
 
 

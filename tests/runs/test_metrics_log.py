@@ -6,7 +6,7 @@ import json
 import pytest
 from runs.synthetic import write_metrics
 
-from vae_cli.runs.metrics_log import MetricsLog, curve, latest, read, truncate
+from vae_cli.runs.metrics_log import MetricsLog, curve, finite_number, latest, read, truncate
 
 INCOMPLETE = '{"step": 9, "spl'
 
@@ -70,3 +70,21 @@ def test_the_latest_epoch_and_elbo_come_from_the_end_of_the_file(tmp_path):
     file.write_text(file.read_text() + INCOMPLETE)
     assert latest(file) is None  # a line that is being written
     assert latest(tmp_path / "nothing.jsonl") is None
+
+
+DAMAGED = ['{"step": 1, "epo', "[]", '{"step": "1", "epoch": 1, "split": "train"}', '{"step": 1}', "{" * 100_000, "\x00\x01", '{"step": 1e999, "epoch": 1, "split": "train"}']  # fmt: skip
+
+
+@pytest.mark.parametrize("text", DAMAGED, ids=range(len(DAMAGED)))
+def test_a_damaged_line_costs_that_line(tmp_path, text):
+    lines = [line(1), line(2), line(3)]
+    file = write_metrics(tmp_path, lines)
+    first, *others = file.read_text().splitlines(keepends=True)
+    file.write_text("".join([first, text + "\n", *others]))
+    assert read(file) == lines
+    assert truncate(file, 2) == 1 and read(file) == lines[:2]
+
+
+@pytest.mark.parametrize("value", [True, "1", None, [], float("nan"), 10**400])
+def test_what_is_no_finite_number_is_none(value):
+    assert finite_number(value) is None

@@ -1,5 +1,6 @@
 """Records of run folders, also of folders with damaged files."""
 
+import json
 import re
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import time
 import pytest
 from runs.synthetic import ENTROPY, write_evaluation, write_run
 
+from vae_cli.runs import checkpoint
 from vae_cli.runs.folder import RunFolder
 from vae_cli.runs.record import read
 
@@ -91,3 +93,48 @@ def test_a_hundred_folders_are_read_in_a_fraction_of_a_second(tmp_path):
     for _ in range(100):
         read(RunFolder(run), "run")
     assert time.process_time() - start < 0.5
+
+
+@pytest.fixture
+def checked(tmp_path) -> RunFolder:
+    """A run whose summary names its files."""
+    folder = RunFolder(write_run(tmp_path / "run", nll=8.0, pictures=True))
+    checkpoint.save(folder.best, {"model": {}, "step": 3}, {})
+    folder.write_summary(folder.read_summary() or {})
+    return folder
+
+
+def test_a_run_whose_files_are_as_they_were_has_its_metrics(checked):
+    assert read(checked, "run").status == "finished" and read(checked, "run").metrics["test.nll"] == 8.0
+
+
+@pytest.mark.parametrize("name", [".hydra/config.yaml", "metrics.jsonl", "checkpoints/best.pt"])
+def test_a_run_whose_files_have_changed_is_not_compared(checked, name):
+    """The configuration may say another code size now, and the checkpoint may be another model."""
+    file = checked.path / name
+    file.write_bytes(file.read_bytes() + b"\n")
+    record = read(checked, "run")
+    assert record.status == f"changed: {name} not as when the run was finished" and not record.metrics
+
+
+def test_a_damaged_summary_is_no_result(checked):
+    text = checked.summary_file.read_text()
+    assert text.count("8.0") == 1
+    checked.summary_file.write_text(text.replace("8.0", "6.0"))
+    assert (
+        read(checked, "run").status
+        == "unreadable: run/summary.json is damaged: its content does not match its checksum"
+    )
+
+
+def test_the_evaluation_of_another_state_is_left_out_and_said(checked):
+    write_evaluation(checked.path, nll=7.5)
+    summary = {"figures": {"nll": {"value": 7.5}}, "step": 3, "files": {"checkpoints/best.pt": "00000000"}}
+    checked.evaluation.summary_file.write_text(json.dumps(summary))
+    record = read(checked, "run")
+    assert "evaluation.nll" not in record.metrics and record.metrics["test.nll"] == 8.0
+    (notice,) = record.notices
+    assert "another state (step 3; checkpoints/best.pt changed since) and is left out" in notice
+    summary["files"] = {"checkpoints/best.pt": str(checkpoint.identity(checked.best))}
+    checked.evaluation.summary_file.write_text(json.dumps(summary))
+    assert read(checked, "run").metrics["evaluation.nll"] == 7.5 and read(checked, "run").notices == ()

@@ -70,10 +70,11 @@ def test_a_run_of_captured_steps_can_be_resumed(tmp_path, monkeypatch, resumed_b
 @pytest.fixture
 def trainer(tmp_path):
     state, folder = new_state(), RunFolder(tmp_path)
-    with run_log(folder.log_file, console=False) as log:
-        logger = RunLogger(folder, log, step=0, total_steps=state.experiment.total_steps, progress=False)
+    with (
+        run_log(folder.log_file, console=False) as log,
+        RunLogger(folder, log, 0, state.experiment.total_steps, progress=False) as logger,
+    ):
         yield Trainer(state, Eager()(SingleRun(state)), logger, folder)
-        logger.close()
 
 
 def test_best_pt_does_not_delay_last_pt(trainer):

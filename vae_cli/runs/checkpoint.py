@@ -103,7 +103,7 @@ def _undamaged(path: Path) -> bytes:
         path, path.parents[1], largest=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     )
     if content[-TAIL:].startswith(COMMENT):
-        if content[-8:] != checksum(content[:-TAIL]).encode():
+        if content[-8:] != checksum(memoryview(content)[:-TAIL]).encode():
             raise ValueError("its content does not match its checksum")
         _check_archive(content, each_entry=False)
     elif content[-END:].startswith(b"PK\5\6") and content.endswith(

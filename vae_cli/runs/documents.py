@@ -28,7 +28,7 @@ def _finite(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def checksum(content: bytes) -> str:
+def checksum(content: bytes | memoryview) -> str:
     """CRC-32: it finds every damage by accident of up to 32 neighbouring bits, and all but one in 4 × 10⁹ of the others."""
     return f"{zlib.crc32(content):08x}"
 

@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,9 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from vae_cli.config.diff import compares, flatten
 from vae_cli.config.schema.run import RunConfig
 from vae_cli.metrics.registry import METRICS
-from vae_cli.runs.files import sync
 from vae_cli.runs.folder import RunFolder
 from vae_cli.runs.metrics_log import MetricsLog
+from vae_cli.training.events import Events
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -30,18 +30,17 @@ class RunLogger:
     def __init__(
         self, folder: RunFolder, log: logging.Logger, step: int, total_steps: int, progress: bool
     ) -> None:
-        from torch.utils.tensorboard import SummaryWriter
-
-        earlier = folder.event_files()
-        self.writer: Any = SummaryWriter(str(folder), purge_step=step + 1 if step else 0)
-        self.event_files = folder.event_files() - earlier
+        self.text, self.contexts = log, ExitStack()
+        self.events = Events(folder, step)
+        self.writer = self.events.writer
+        self.contexts.callback(self.events.close)
         self.metrics = MetricsLog(folder.metrics_file, step)
+        self.contexts.callback(self.metrics.close)
         if self.metrics.damaged:
             log.warning("metrics.jsonl had %d damaged lines, which are lost", self.metrics.damaged)
-        self.text = log
-        self.contexts = ExitStack()
         visible = progress and sys.stderr.isatty()
         self.bar = tqdm(total=total_steps, initial=step, unit="step", disable=not visible, dynamic_ncols=True)
+        self.contexts.callback(self.bar.close)
         if visible:
             self.contexts.enter_context(logging_redirect_tqdm([log]))
         self.total_steps = total_steps
@@ -107,16 +106,16 @@ class RunLogger:
     def flush(self) -> None:
         """Must be called before a checkpoint is written: a resumed run does not log again what came before it. Afterwards
         the metrics are on the disk, and a power cut does not lose them."""
-        self.writer.flush()
+        self.events.sync()
         self.metrics.sync()
-        for file in self.event_files:
-            sync(file)
 
-    def close(self) -> None:
-        self.bar.close()
-        self.contexts.close()
-        self.writer.close()
-        self.metrics.close()
+    def __enter__(self) -> "RunLogger":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Close everything. After an error, an error of the disk must not hide it."""
+        with suppress(*([OSError] if kind else [])), self.contexts:
+            self.end(success=kind is None)
 
 
 def _short(value: float | int) -> str:
