@@ -23,4 +23,4 @@ def written(tmp_path_factory) -> Path:
 @pytest.fixture
 def undrawn(monkeypatch) -> None:
     """Pictures take most of a comparison's second."""
-    monkeypatch.setattr("vae_cli.comparison.compare.draw_all", lambda *_: {})
+    monkeypatch.setattr("vae_cli.comparison.compare.draw_all", lambda *_: ({}, []))

@@ -12,7 +12,7 @@ from runs.synthetic import ENTROPY, write_run
 from vae_cli.comparison import charts
 from vae_cli.comparison.curves import curves
 from vae_cli.comparison.heat_map import heat_map, matrix
-from vae_cli.comparison.labels import is_logarithmic, member_title, plot_label, spans_decades
+from vae_cli.comparison.labels import is_logarithmic, member_title, spans_decades
 
 
 @pytest.fixture
@@ -97,10 +97,6 @@ def test_axes_are_logarithmic_if_the_values_are_spaced_so(values, expected):
 @pytest.mark.parametrize(("values", "expected"), [([1, 101], True), ([1, 99], False), ([-1, 500], False), ([], False)])  # fmt: skip
 def test_values_over_decades(values, expected):
     assert spans_decades(values) is expected
-
-
-def test_labels_are_not_read_as_mathematics():
-    assert plot_label("a$b$_") == r"a\$b\$_" and plot_label("_hidden") == " _hidden" and len(plot_label("x" * 99)) == 60  # fmt: skip
 
 
 def test_the_title_of_a_member_has_the_settings_that_its_name_lacks(tmp_path):

@@ -12,13 +12,15 @@ import numpy as np
 from vae_cli.comparison.labels import (
     best_of_other_keys,
     is_logarithmic,
+    key_label,
     metric_label,
-    plot_label,
     spans_decades,
+    value_label,
 )
 from vae_cli.comparison.table import Row, Table, best_of, common_entropy, floor
 from vae_cli.metrics.registry import SPLITS
 from vae_cli.reporting import plots
+from vae_cli.reporting.text import label
 from vae_cli.runs.differing import distinct, setting_text
 from vae_cli.runs.record import RunRecord
 
@@ -32,13 +34,13 @@ def lines(table: Table, path: Path) -> str | None:
         return None
     xs = distinct(table.members, table.x)
     kinds = distinct(table.members, table.y) if table.y else [None]
-    with plots.chart(path, f"{metric_label(table.value)} over {table.x}", (7.2, 4.2)) as axes:
+    with plots.chart(path, f"{metric_label(table.value)} over {key_label(table.x)}", (7.2, 4.2)) as axes:
         for i, kind in enumerate(kinds[:MOST_SERIES]):
             rows = [row for row in table.rows if not table.y or row.settings[table.y] == kind]
-            name = plot_label(f"{table.y}={setting_text(kind)}") if table.y else None
+            name = label(f"{table.y}={setting_text(kind)}") if table.y else None
             _line(axes, table, rows, xs, plots.PALETTE[i], name)
         _floor(axes, table)
-        axes.set(xlabel=table.x, ylabel=metric_label(table.value))
+        axes.set(xlabel=key_label(table.x), ylabel=metric_label(table.value))
         _scales(axes, table, xs)
         if axes.get_legend_handles_labels()[0]:
             axes.legend(**BESIDE)
@@ -65,7 +67,7 @@ def _line(axes: Any, table: Table, rows: list[Row], xs: list[Any], colour: str, 
 
 def _scales(axes: Any, table: Table, xs: list[Any]) -> None:
     if not _is_numeric(xs):
-        axes.set_xticks(range(len(xs)), [plot_label(setting_text(x)) for x in xs], rotation=30, ha="right")
+        axes.set_xticks(range(len(xs)), list(map(value_label, xs)), rotation=30, ha="right")
     elif is_logarithmic(xs):
         axes.set_xscale("log")
         ticks = xs[:: -(-len(xs) // 10)]  # at the values rather than at powers of ten
@@ -102,7 +104,7 @@ def rate_distortion(table: Table, path: Path) -> str | None:
             axes.plot([0, entropy], [entropy, 0], color="black", linestyle="--", linewidth=1, label=name)
         axes.set(xlabel=f"{rate} / nats per image", ylabel=f"{distortion} / nats per image")
         if axes.get_legend_handles_labels()[0]:
-            axes.legend(**BESIDE, title=table.x and plot_label(table.x))
+            axes.legend(**BESIDE, title=key_label(table.x))
     return (
         "Each point is a member. rate + distortion = −elbo: better members lie nearer to the lower left. "
         "The dashed line is the entropy of the data, where it is known: no model can be below it."
@@ -116,12 +118,12 @@ def _points(axes: Any, points: np.ndarray, members: Sequence[RunRecord], key: st
     if key and len(kinds) <= MOST_SERIES:
         for i, kind in enumerate(kinds):
             here = np.array([value == kind for value in values])
-            axes.scatter(*points[here].T, s=18, color=plots.PALETTE[i], label=plot_label(setting_text(kind)))
+            axes.scatter(*points[here].T, s=18, color=plots.PALETTE[i], label=value_label(kind))
     elif key and _is_numeric(kinds):
         from matplotlib.colors import LogNorm
 
         norm = LogNorm() if is_logarithmic(kinds) else None
         image = axes.scatter(*points.T, s=14, c=values, cmap="viridis", norm=norm)
-        axes.figure.colorbar(image, ax=axes, label=key)
+        axes.figure.colorbar(image, ax=axes, label=key_label(key))
     else:
         axes.scatter(*points.T, s=14)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from vae_cli.comparison.labels import best_of_other_keys, metric_label, plot_label, spans_decades
+from vae_cli.comparison.labels import best_of_other_keys, key_label, metric_label, spans_decades, value_label
 from vae_cli.comparison.table import Table, best_of
 from vae_cli.reporting import plots
 from vae_cli.runs.differing import distinct, setting_text
@@ -22,14 +22,14 @@ def heat_map(table: Table, path: Path) -> str | None:
     xs, ys, means = matrix(table, table.x, table.y)
     if not np.isfinite(means).any():
         return None
-    title = f"{metric_label(table.value)} by {table.x} and {table.y}"
-    width = max(min(14, 2.4 + 0.62 * max(len(xs), 4)), 0.085 * len(title))
+    title = f"{metric_label(table.value)} by {key_label(table.x)} and {key_label(table.y)}"
+    width = max(min(14, 2.4 + 0.62 * max(len(xs), 4)), plots.LETTER * len(title))
     with plots.chart(path, title, (width, min(12, 1.5 + 0.42 * max(len(ys), 4)))) as axes:
         colours = "viridis" if table.maximize else "viridis_r"
         image = axes.imshow(means, cmap=colours, norm=_norm(means), aspect="auto", origin="lower")
         axes.figure.colorbar(image, ax=axes, label=metric_label(table.value))
         axes.grid(False)
-        axes.set(xlabel=table.x, ylabel=table.y)
+        axes.set(xlabel=key_label(table.x), ylabel=key_label(table.y))
         _ticks(axes, xs, ys)
         if means.size <= MOST_NUMBERS:
             _numbers(axes, image, means)
@@ -59,7 +59,7 @@ def _norm(means: np.ndarray) -> Any:
 def _ticks(axes: Any, xs: list[Any], ys: list[Any]) -> None:
     for axis, values in ((axes.xaxis, xs), (axes.yaxis, ys)):
         step = -(-len(values) // MOST_TICKS)
-        labels = [plot_label(setting_text(value)) for value in values[::step]]
+        labels = [value_label(value) for value in values[::step]]
         axis.set_ticks(range(0, len(values), step), labels)
     if max(len(setting_text(value)) for value in xs) > LONGEST_UPRIGHT:
         axes.tick_params("x", rotation=45)

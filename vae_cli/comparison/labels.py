@@ -1,40 +1,39 @@
 """Labels and captions of a comparison's pictures, and whether an axis should be logarithmic."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from vae_cli.comparison.table import Row, Table, settings_text
 from vae_cli.metrics.registry import metric
+from vae_cli.reporting.text import LONGEST_LABEL, label
 from vae_cli.runs.differing import setting_text
 from vae_cli.runs.record import RunRecord
 
 MOST_MEMBERS = 24  # in a picture that shows each member
+NAMED = 5  # members in a sentence
 MOST_SETTINGS = 3  # beside the name of a member
-LONGEST = 60  # letters of a label
 
 
 def metric_label(name: str) -> str:
     """`test.nll / nats per image`"""
-    return f"{name} / {metric(name).unit}".removesuffix(" / ").replace("nats/image", "nats per image")
+    return label(f"{name} / {metric(name).unit}".removesuffix(" / ").replace("nats/image", "nats per image"))
 
 
-def plot_label(text: str) -> str:
-    """For matplotlib, which reads `$` as mathematics and hides labels that begin with `_`."""
-    text = shortened(text).replace("$", r"\$")
-    return f" {text}" if text.startswith("_") else text
+def key_label(key: str | None) -> str | None:
+    return None if key is None else label(key)
 
 
-def shortened(text: str, longest: int = LONGEST) -> str:
-    """Cut in the middle, because the names of members often differ at their beginning or end."""
-    return text if len(text) <= longest else f"{text[: longest // 2]}…{text[1 - longest // 2 :]}"
+def value_label(value: Any) -> str:
+    return label(setting_text(value))
 
 
 def member_title(table: Table, row: Row, member: RunRecord) -> str:
     """A member's name, with its settings where they are few and the name does not contain them. The settings alone if
     the name is too long for a label, as that of a sweep's member may be, and no other member has the same settings."""
     few = len(table.columns) <= MOST_SETTINGS
-    if few and table.columns and len(row.members) == 1 and len(member.name) > LONGEST:
+    if few and table.columns and len(row.members) == 1 and len(member.name) > LONGEST_LABEL:
         return settings_text(row, table.columns)
     settings = {column: value for column, value in row.settings.items() if value is not None}
     in_name = all(f"{column}={setting_text(value)}" in member.name for column, value in settings.items())
@@ -54,6 +53,13 @@ def of_the_best(table: Table) -> str:
     """The words of a caption where a picture does not show all members."""
     n = len(table.members)
     return f" of the best {MOST_MEMBERS} of {n:,} members" if n > MOST_MEMBERS else ""
+
+
+def left_out(reasons: Mapping[str, str]) -> str:
+    """The sentence of a caption that names members whose files cannot be read; `reasons`: name → why."""
+    named = [f"{name} ({why})" for name, why in list(reasons.items())[:NAMED]]
+    more = f" and {len(reasons) - NAMED} more" if len(reasons) > NAMED else ""
+    return f" Left out: {', '.join(named)}{more}." if reasons else ""
 
 
 def is_logarithmic(values: Sequence[float]) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from vae_cli.comparison.table import Row, Statistic, Table
+from vae_cli.config.arguments import quoted
 from vae_cli.config.schema.commands import CompareConfig
 from vae_cli.metrics.registry import headlines, metric
 from vae_cli.reporting.html import embedded, number, render
@@ -123,13 +124,19 @@ def _common_name(row: Row) -> str:
 
 
 def _link(member: RunRecord, out: Path) -> str:
-    return quote(os.path.relpath(member.report, out))
+    return quote(os.fsencode(os.path.relpath(member.report, out)))
 
 
 def _command(settings: CompareConfig) -> str:
-    keys = {
-        key: value
-        for key, value in settings.plain().items()
-        if key != "folders" and value not in ("auto", None)
-    }
-    return shlex.join(["vae-compare", *settings.folders, *(f"{key}={value}" for key, value in keys.items())])
+    """The command that makes this page, as it can be pasted."""
+    given = {key: value for key, value in settings.plain().items() if key != "folders"}
+    defaults = {key: None if key == "out" else "auto" for key in given}
+    keys = [f"{key}={_value(value)}" for key, value in given.items() if value != defaults[key]]
+    return shlex.join(["vae-compare", *settings.folders, *keys])
+
+
+def _value(value: str | None) -> str:
+    """As Hydra reads it."""
+    if value is None:
+        return "null"
+    return value if re.fullmatch(r"[\w./-]+", value) else quoted(value)

@@ -3,13 +3,17 @@
 Drawn with pillow: matplotlib takes five seconds and 100 MB for so many pixels.
 """
 
+import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vae_cli.comparison.labels import MOST_MEMBERS, member_title, of_the_best, shortened
+from vae_cli.comparison.labels import MOST_MEMBERS, left_out, member_title, of_the_best
+from vae_cli.comparison.members import reason
 from vae_cli.comparison.table import Row, Table
+from vae_cli.config.terminal import printable
 from vae_cli.reporting import plots
 from vae_cli.runs.record import RunRecord
 
@@ -28,8 +32,7 @@ def samples(table: Table, path: Path) -> str | None:
     from matplotlib import get_data_path
     from PIL import Image, ImageDraw, ImageFont
 
-    read = [(row, member, _tile(member.folder.figure("samples"))) for row, member in table.pairs[:MOST_MEMBERS]]  # fmt: skip
-    found = [(row, member, tile) for row, member, tile in read if tile is not None]
+    found, damaged = _tiles(table)
     if not found:
         return None
     columns = min(COLUMNS, len(found))
@@ -43,23 +46,38 @@ def samples(table: Table, path: Path) -> str | None:
         draw.text((left, top + 8), _title(table, row, member), "black", font)
         canvas.paste(tile, (left, top + TITLE))
     canvas.save(path)
-    return f"Samples of each member{of_the_best(table)}, best first, with its name and its {table.value}."
+    caption = f"Samples of each member{of_the_best(table)}, best first, with its name and its {table.value}."
+    return caption + left_out(damaged)
+
+
+def _tiles(table: Table) -> "tuple[list[tuple[Row, RunRecord, Image.Image]], dict[str, str]]":
+    """Of the best members that have samples, and why other members' samples cannot be read, by name."""
+    found, damaged = [], {}
+    for row, member in table.pairs[:MOST_MEMBERS]:
+        file = member.folder.figure("samples")
+        try:
+            if os.path.lexists(file):
+                found.append((row, member, _tile(file)))
+        except Exception as error:  # pillow raises errors of many types
+            damaged[member.name] = reason(error)
+    return found, damaged
 
 
 def _title(table: Table, row: Row, member: RunRecord) -> str:
     value = f"\n{table.value} {member.metrics[table.value]:.3f}" if table.value in member.metrics else ""
-    return shortened(member_title(table, row, member), TITLE_LETTERS) + value
+    return printable(member_title(table, row, member), TITLE_LETTERS) + value
 
 
-def _tile(file: Path) -> "Image.Image | None":
-    """At most TILE pixels wide and high; None for a file that is missing or half-written."""
+def _tile(file: Path) -> "Image.Image":
+    """At most TILE pixels wide and high. Raises an error for what is no picture, or one of too many pixels."""
     from PIL import Image
 
-    try:
-        with Image.open(file) as picture:
+    if file.is_symlink() or not file.is_file():  # a FIFO would block
+        raise ValueError(f"{file.name} is no file")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with Image.open(file, formats=["PNG"]) as picture:
             image = Image.fromarray(trimmed(np.asarray(picture.convert("RGB"))))
-    except (OSError, ValueError, SyntaxError):  # pillow raises each of these
-        return None
     image.thumbnail((TILE, TILE))
     return image
 

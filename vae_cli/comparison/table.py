@@ -2,9 +2,10 @@
 
 import math
 import statistics
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from vae_cli.comparison import evaluations
 from vae_cli.comparison.axes import choose_axes
 from vae_cli.errors import UserError, did_you_mean
 from vae_cli.metrics.registry import NATS, SPLITS, direction, headlines, metric
@@ -62,12 +63,14 @@ def tabulate(members: Sequence[RunRecord], value: str, best: str, x: str, y: str
         more = f"; and {len(others) - NAMED} more" if len(others) > NAMED else ""
         raise UserError(f"no run has finished: {named}{more}")
     metrics = list(dict.fromkeys(name for member in finished for name in member.metrics))
-    value = _compared(metrics, value)
+    mixed = evaluations.differences(finished, metrics)
+    value = _compared(metrics, value, mixed)
     maximize = (direction(value) if best == "auto" else best) == "max"
     columns = differing(finished)
     rows = _sorted(_rows(finished, columns), value, maximize)
     axes = choose_axes(finished, columns, x, y)
-    notices = list(_notices(rows, finished, columns, value))
+    notices = [*_notices(rows, finished, columns, value), *evaluations.notices(mixed)]
+    notices += [notice for member in members for notice in member.notices]
     return Table(columns, metrics, rows, others, value, maximize, *axes, notices)
 
 
@@ -93,13 +96,16 @@ def settings_text(row: Row, columns: Iterable[str]) -> str:
     return ", ".join(f"{column}={setting_text(value)}" for column, value in settings if value is not None)
 
 
-def _compared(metrics: list[str], value: str) -> str:
+def _compared(metrics: list[str], value: str, mixed: Mapping[str, str]) -> str:
+    """The metric to compare; none of `mixed`, whose values cannot be compared."""
     if value == "auto":
         known = (f"{split}.{row.name}" for split in SPLITS for row in headlines() if row.direction)
-        return next((name for name in (*known, *metrics) if name in metrics), "test.nll")
+        usable = [name for name in metrics if name not in mixed]
+        return next((name for name in (*known, *usable) if name in usable), "test.nll")
     if value not in metrics:
         hint = did_you_mean(value, metrics)
         raise UserError(f"value={value}: no finished run has it{hint}; there are {', '.join(metrics)}")
+    evaluations.refuse(value, mixed)
     return value
 
 
@@ -118,7 +124,8 @@ def _statistics(members: Sequence[RunRecord]) -> dict[str, Statistic]:
     for member in members:
         for name, value in member.metrics.items():
             values.setdefault(name, []).append(value)
-    return {name: _statistic(each) for name, each in values.items()}
+    mixed = evaluations.differences(members, list(values))
+    return {name: _statistic(each) for name, each in values.items() if name not in mixed}
 
 
 def _statistic(values: list[float]) -> Statistic:

@@ -1,7 +1,6 @@
 """vae-eval: measure a trained run, write evaluation/ into its folder, print a table."""
 
 import logging
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -11,54 +10,68 @@ import torch
 from tqdm import tqdm
 
 from vae_cli.config.schema.commands import EvalConfig
+from vae_cli.config.terminal import printable
+from vae_cli.evaluation import tensorboard
 from vae_cli.evaluation.context import Context
 from vae_cli.evaluation.gallery import PICTURES
 from vae_cli.evaluation.measurements import Measurement, Measurements
 from vae_cli.evaluation.plan import Plan, make_plan, measure
 from vae_cli.evaluation.report import page
-from vae_cli.evaluation.tensorboard import write_tensorboard
 from vae_cli.metrics.registry import metric
 from vae_cli.reporting.html import number
+from vae_cli.reporting.interrupts import signals_raise
+from vae_cli.reporting.output import OutputFolder
 from vae_cli.reporting.table import aligned
-from vae_cli.runs.documents import write_json
 from vae_cli.runs.folder import EvaluationFolder
 from vae_cli.version import versions
 
 log = logging.getLogger("vae_cli")
 
+SAMPLES = "samples.npz"
+
 Summary = dict[str, Any]
 
 
 def evaluate(settings: EvalConfig, arguments: list[str]) -> Summary:
-    """Write into a temporary folder that replaces RUN_FOLDER/evaluation once it is complete; return the content of its
+    """Write into a new folder that replaces RUN_FOLDER/evaluation once it is complete; return the content of its
     summary.json. The page repeats the command's `arguments`.
 
     Raises UserError before anything is written."""
     started = time.perf_counter()
-    plan = make_plan(settings)
-    for notice in plan.notices:
-        log.warning("%s", notice)
-    with tempfile.TemporaryDirectory(prefix=".evaluation-", dir=plan.folder.path) as name:
-        partial, evaluation = Path(name) / "evaluation", plan.folder.evaluation.path
-        partial.mkdir()
-        metrics, context = measure(plan)
-        for picture in tqdm(plan.pictures, desc="pictures", unit="picture", disable=None, leave=False):
-            PICTURES[picture].draw(context, partial / f"{picture}.png")
-        _save_samples(plan, partial / "samples.npz")
-        summary = _summary(plan, metrics, context) | {"seconds": time.perf_counter() - started}
-        write_json(EvaluationFolder(partial).summary_file, summary)
-        pictures = {
-            picture: (partial / f"{picture}.png", PICTURES[picture].caption) for picture in plan.pictures
-        }
-        html = page(summary, plan.trained, plan.folder.overrides(), arguments, pictures)
-        EvaluationFolder(partial).report.write_text(html, encoding="utf-8")
-        files = [file for file, _ in pictures.values()]
-        write_tensorboard(plan.folder.path, plan.trained.step, metrics, context, files)
-        if evaluation.exists():
-            evaluation.rename(Path(name) / "earlier")
-        partial.rename(evaluation)
+    with signals_raise():
+        plan = make_plan(settings)
+        output = _output(plan.folder.evaluation)
+        output.refuse()
+        tensorboard.refuse(plan.folder.path, plan.trained.vae)
+        for notice in plan.notices:
+            log.warning("%s", printable(notice))
+        with output.replaced() as new:
+            metrics, context = measure(plan)
+            pictures = _draw(plan, context, new)
+            _save_samples(plan, new / SAMPLES)
+            summary = _summary(plan, metrics, context) | {"seconds": time.perf_counter() - started}
+            html = page(summary, plan.trained, plan.folder.overrides(), arguments, pictures)
+            EvaluationFolder(new).report.write_text(html, encoding="utf-8")
+            board, files = new.with_name("tensorboard"), [file for file, _ in pictures.values()]
+            tensorboard.write(board, plan.trained.step, metrics, context, files)
+            output.write_manifest(new, summary)
+            tensorboard.replace(plan.folder.path, board)
     _print(plan, metrics)
     return summary
+
+
+def _output(folder: EvaluationFolder) -> OutputFolder:
+    names = {folder.report.name, folder.summary_file.name, SAMPLES, *(f"{name}.png" for name in PICTURES)}
+    return OutputFolder(folder.path, folder.summary_file.name, "figures", frozenset(names))
+
+
+def _draw(plan: Plan, context: Context, folder: Path) -> dict[str, tuple[Path, str]]:
+    """Name → (PNG file, caption) of the plan's pictures."""
+    pictures = {}
+    for name in tqdm(plan.pictures, desc="pictures", unit="picture", disable=None, leave=False):
+        PICTURES[name].draw(context, file := folder / f"{name}.png")
+        pictures[name] = file, PICTURES[name].caption
+    return pictures
 
 
 def _save_samples(plan: Plan, file: Path) -> None:
@@ -97,14 +110,15 @@ def _summary(plan: Plan, metrics: Measurements, context: Context) -> Summary:
 def _print(plan: Plan, metrics: Measurements) -> None:
     images = f"{len(plan.subject.data.test.images):,} test images"
     log.info("")
-    log.info("%s, checkpoint %s (step %d), %s", plan.folder, plan.checkpoint, plan.trained.step, images)
+    folder = printable(str(plan.folder))
+    log.info("%s, checkpoint %s (step %d), %s", folder, plan.checkpoint, plan.trained.step, images)
     rows = [
         (metric(name).label, number(m.value), _error(m), metric(name).unit, m.meaning)
         for name, m in metrics.items()
     ]
     for line in aligned(rows, "<><<<"):
         log.info("%s", line)
-    log.info("  %s", plan.folder.evaluation.report)
+    log.info("  %s", printable(str(plan.folder.evaluation.report)))
 
 
 def _error(measured: Measurement) -> str:

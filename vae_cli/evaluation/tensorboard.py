@@ -1,7 +1,7 @@
 """The TensorBoard output of an evaluation: metrics, pictures and the embedding projector, in the run's folder."""
 
-import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,23 +9,41 @@ import numpy as np
 import torch
 from PIL import Image
 
+from vae_cli.errors import UserError
 from vae_cli.evaluation.context import Context
 from vae_cli.evaluation.measurements import Measurements
+from vae_cli.models.vae import VAE
 
 SUFFIX = ".evaluation"  # of the event file
+EVENTS = f"events.out.tfevents.*{SUFFIX}"
 PROJECTED = 2500  # codes in the embedding projector, whose sprites are one picture of 50 × 50 images
-PROJECTOR = "00000"  # torch's writer puts the codes of step 0 into this folder
+CODES = "00000/codes"  # torch's writer puts the embedding `codes` of step 0 into this folder
+# The first one names the tensors of all embeddings: it says whether the others are ours, so it comes first and goes last.
+PROJECTOR_FILES = (
+    "projector_config.pbtxt",
+    *(f"{CODES}/{name}" for name in ("tensors.tsv", "metadata.tsv", "sprite.png")),
+)
 
 
-def write_tensorboard(
-    folder: Path, step: int, metrics: Measurements, context: Context, pictures: Iterable[Path]
-) -> None:
-    """Replace the event file of an earlier evaluation."""
+def refuse(folder: Path, vae: VAE) -> None:
+    """Raise UserError where the place of the projector's files is a link, or taken by files of somebody else."""
+    folders = [folder / "00000", folder / CODES]
+    files = [folder / name for name in PROJECTOR_FILES]
+    for path in (*folders, *files):
+        if path.is_symlink():
+            raise UserError(f"{path} is a link, which is not followed: move it away")
+    others = [path for path in folders if path.exists() and not path.is_dir()]
+    if not _has_our_codes(folder):
+        others += [path for path in files if path.exists()]
+    if others and _is_projected(vae):
+        names = ", ".join(map(str, others))
+        raise UserError(f"files that vae-eval did not write are in its way: {names}; move them away")
+
+
+def write(folder: Path, step: int, metrics: Measurements, context: Context, pictures: Iterable[Path]) -> None:
+    """Write into a new folder, for `replace`."""
     from torch.utils.tensorboard import SummaryWriter
 
-    for earlier in folder.glob(f"events.out.*{SUFFIX}"):
-        earlier.unlink()
-    shutil.rmtree(folder / PROJECTOR, ignore_errors=True)
     with SummaryWriter(str(folder), filename_suffix=SUFFIX) as writer:
         for name, measured in metrics.items():
             writer.add_scalar(f"evaluation/{name}", measured.value, step)
@@ -33,8 +51,44 @@ def write_tensorboard(
             with Image.open(file) as image:
                 pixels = np.asarray(image.convert("RGB"))
             writer.add_image(f"evaluation/{file.stem}", pixels, step, dataformats="HWC")
-        if context.q.mean.shape[-1] > 2:  # the projector shows three dimensions; two are in scatter.png
+        if _is_projected(context.vae):
             _add_codes(writer, context)
+
+
+def replace(folder: Path, new: Path) -> None:
+    """Move what `write` has written to `folder`, in the place of what an earlier evaluation wrote there."""
+    events = [file.rename(folder / file.name) for file in new.glob(EVENTS)]
+    for file in folder.glob(EVENTS):
+        if file not in events and not file.is_dir():
+            file.unlink()
+    if (new / PROJECTOR_FILES[0]).exists():
+        (folder / CODES).mkdir(parents=True, exist_ok=True)
+        for name in PROJECTOR_FILES:
+            if (new / name).exists():
+                (new / name).rename(folder / name)
+            else:
+                (folder / name).unlink(missing_ok=True)
+    elif _has_our_codes(folder):
+        for name in reversed(PROJECTOR_FILES):
+            (folder / name).unlink(missing_ok=True)
+        with suppress(OSError):  # other files may be there
+            (folder / CODES).rmdir()
+            (folder / CODES).parent.rmdir()
+
+
+def _is_projected(vae: VAE) -> bool:
+    """The projector shows three dimensions; two are in scatter.png."""
+    return vae.latent.decoder_inputs > 2
+
+
+def _has_our_codes(folder: Path) -> bool:
+    """Whether the projector shows the codes of an earlier evaluation and nothing else."""
+    config, tensors, *_ = (folder / name for name in PROJECTOR_FILES)
+    if not config.is_file():
+        return False
+    lines = config.read_text(errors="replace").splitlines()
+    places = [line.split()[-1] for line in lines if line.lstrip().startswith("tensor_path:")]
+    return places == [f'"{tensors.relative_to(folder)}"']
 
 
 def _add_codes(writer: Any, context: Context) -> None:

@@ -1,4 +1,5 @@
-"""HTML pages from the templates beside this file, each self-contained: pictures are embedded, all text is escaped."""
+"""HTML pages from the templates beside this file, each self-contained: pictures are embedded, all text is escaped, and
+control characters are spelled out."""
 
 import base64
 from collections.abc import Mapping
@@ -7,6 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jinja2
+
+from vae_cli.reporting.text import plain
 
 
 class Picture(NamedTuple):
@@ -31,7 +34,14 @@ def render(template: str, **values: object) -> str:
 @cache
 def _environment() -> jinja2.Environment:
     loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
-    return jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
+    return jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, finalize=_finalized
+    )
+
+
+def _finalized(value: object) -> object:
+    """What a template shows of a value, before it is escaped."""
+    return plain(value) if isinstance(value, str) else value
 
 
 def number(value: float | int | None) -> str:

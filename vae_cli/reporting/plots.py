@@ -1,17 +1,22 @@
 """PNG files in one style: grids of images, and charts.
 
+Every text in a picture is plain: `$` is a dollar, and a letter without a glyph is an empty box without a warning.
+
 Readers with any colour vision can tell the ten colours apart: "Accessible Color Sequences for Data Visualization"
 (Petroff, 2021), arXiv:2107.02270.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from vae_cli.reporting.text import label, plain
 
 if TYPE_CHECKING:  # vae-compare draws without torch, whose import takes seconds
     from torch import Tensor
@@ -28,7 +33,10 @@ STYLE: dict[Any, Any] = {
     "axes.axisbelow": True,
     "grid.color": "#e6e6e6",
     "legend.frameon": False,
+    "text.parse_math": False,
 }
+LETTER = 0.085  # inches that a letter of a title needs, on the safe side
+LONGEST_TITLE = 200  # letters of a line above a grid, which is as wide as its title
 GAP = 0.75  # grey level of the lines between images
 DPI = 100  # of grids, so that each pixel of an image is whole; charts have twice as many
 
@@ -71,11 +79,13 @@ def save(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    title = plain(title, LONGEST_TITLE)
+    row_labels, column_labels = list(map(label, row_labels)), list(map(label, column_labels))
     lines, longest = title.count("\n") + 1, max(map(len, title.split("\n")))
     top, bottom, right = 0.12 + 0.2 * lines, 0.3 if any(column_labels) else 0.1, 0.15
     left = 0.15 + 0.075 * max(map(len, row_labels), default=0)
     height, width = (side / DPI for side in picture.shape[:2])
-    total_width = max(width + left + right, 0.085 * longest)
+    total_width = max(width + left + right, LETTER * longest)
     total_height = height + top + bottom
     rows, columns = len(row_labels), len(column_labels)
     with rc_context(STYLE | {"axes.grid": False}):
@@ -89,7 +99,7 @@ def save(
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
         figure.text(0.5, 1 - 0.5 * top / total_height, title, ha="center", va="center", fontsize=10)
-        FigureCanvasAgg(figure).print_png(path)
+        _print(FigureCanvasAgg(figure), path)
 
 
 @contextmanager
@@ -97,16 +107,28 @@ def chart(
     path: Path, title: str, size: tuple[float, float] = (6.4, 4.0), panels: int = 1, rows: int = 1
 ) -> Iterator[Any]:
     """Yield the axes of a chart, an array of them for several panels, and write the PNG afterwards. `size` is in
-    inches."""
+    inches; a title that is wider is cut in the middle."""
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogFormatter
 
     with rc_context(STYLE):
         figure = Figure(size, dpi=2 * DPI, layout="constrained")
         canvas = FigureCanvasAgg(figure)
-        figure.suptitle(title)
+        figure.suptitle(plain(title, round(13 * size[0])))  # letters in an inch
         yield figure.subplots(rows, panels)
+    # powers of ten are mathematics: the ticks of logarithmic axes are made anew while the picture is drawn
+    with rc_context(STYLE | {"text.parse_math": True}):
+        for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+            if isinstance(axis.get_major_formatter(), LogFormatter):
+                axis.reset_ticks()
+        _print(canvas, path)
+
+
+def _print(canvas: Any, path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # a name may be in any script
         canvas.print_png(path)
 
 
@@ -117,12 +139,12 @@ def scatter(axes: Any, points: Tensor, labels: Tensor | None) -> None:
     if labels is None:
         axes.scatter(x, y, s=size, alpha=0.5, linewidths=0)
         return
-    for i, label in enumerate(labels.unique().tolist()):
-        here = (labels == label).cpu().numpy()
+    for i, kind in enumerate(labels.unique().tolist()):
+        here = (labels == kind).cpu().numpy()
         colour = PALETTE[i % len(PALETTE)]
-        axes.scatter(x[here], y[here], s=size, alpha=0.5, linewidths=0, color=colour, label=str(label))
+        axes.scatter(x[here], y[here], s=size, alpha=0.5, linewidths=0, color=colour, label=str(kind))
         axes.text(
-            x[here].mean(), y[here].mean(), str(label), weight="bold", ha="center", va="center",
+            x[here].mean(), y[here].mean(), str(kind), weight="bold", ha="center", va="center",
             bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": colour},
         )  # fmt: skip
     axes.legend(title="class", markerscale=2, loc="center left", bbox_to_anchor=(1, 0.5))
@@ -135,7 +157,7 @@ def histogram(axes: Any, values: dict[str, np.ndarray]) -> None:
     edges = np.linspace(low, high if high > low else low + 1, 61)
     for i, (name, each) in enumerate(values.items()):
         weights = np.full(len(each), 100 / len(each))
-        axes.hist(np.clip(each, edges[0], edges[-1]), edges, weights=weights, alpha=0.65, label=name, color=PALETTE[i])  # fmt: skip
+        axes.hist(np.clip(each, edges[0], edges[-1]), edges, weights=weights, alpha=0.65, label=label(name), color=PALETTE[i])  # fmt: skip
     axes.set_ylabel("images in bin / %")
 
 

@@ -3,6 +3,9 @@
 import shutil
 import sys
 from collections.abc import Sequence
+from unicodedata import combining, east_asian_width
+
+from vae_cli.config.terminal import printable
 
 INDENT = GAP = "  "
 
@@ -12,15 +15,23 @@ def aligned(
 ) -> list[str]:
     """The lines of a table whose columns are as wide as their widest cell.
 
-    `alignment` has "<" or ">" for each column. With `rest`, columns beyond the width of the terminal are left out,
+    `alignment` has "<" or ">" for each column. Control characters in cells are spelled out. With `rest`, columns beyond the width of the terminal are left out,
     and a last line says how many there are and that they are in `rest`.
     """
-    every = [header, *rows] if header else list(rows)
-    widths = [max(map(len, column)) for column in zip(*every, strict=True)]
+    every = [[printable(cell) for cell in row] for row in ([header, *rows] if header else rows)]
+    widths = [max(map(width, column)) for column in zip(*every, strict=True)]
     shown = len(widths) if rest is None else columns_that_fit(widths, terminal_width())
     lines = [_line(row[:shown], widths, alignment) for row in every]
     hidden = len(widths) - shown
     return lines + ([f"{INDENT}and {hidden} more columns in {rest}"] if hidden else [])
+
+
+def width(text: str) -> int:
+    """The columns of a terminal that a text takes: two for an East Asian letter or an emoji, none for an accent that
+    combines with the letter before it."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if combining(letter) else 1 + (east_asian_width(letter) in "WF") for letter in text)
 
 
 def columns_that_fit(widths: Sequence[int], available: int | None) -> int:
@@ -28,7 +39,7 @@ def columns_that_fit(widths: Sequence[int], available: int | None) -> int:
     if available is None:
         return len(widths)
     used = [sum(widths[:n]) + len(INDENT) + (n - 1) * len(GAP) for n in range(1, len(widths) + 1)]
-    return max(1, sum(width <= available for width in used))
+    return max(1, sum(total <= available for total in used))
 
 
 def terminal_width() -> int | None:
@@ -37,5 +48,8 @@ def terminal_width() -> int | None:
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], alignment: str) -> str:
-    padded = (f"{cell:{side}{width}}" for cell, width, side in zip(cells, widths, alignment, strict=False))
+    padded = []
+    for cell, widest, side in zip(cells, widths, alignment, strict=False):
+        space = " " * (widest - width(cell))
+        padded.append(cell + space if side == "<" else space + cell)
     return (INDENT + GAP.join(padded)).rstrip()

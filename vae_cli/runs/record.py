@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from vae_cli.config.diff import flatten
@@ -31,6 +32,7 @@ class RunRecord(NamedTuple):
     entropy: float | None  # of the data, nats/image
     error: str | None = None  # the failure that summary.json names
     notices: tuple[str, ...] = ()  # what does not belong together
+    evaluated_with: Mapping[str, Any] = MappingProxyType({})  # the settings of vae-eval
 
     @property
     def report(self) -> Path:
@@ -103,7 +105,8 @@ def _with_evaluation(record: RunRecord, summary: Mapping[str, Any]) -> RunRecord
         since = f"{', '.join(changed)} changed since"
         notice = f"{record.name}: its evaluation is of another state (step {summary.get('step')}; {since})"
         return record._replace(notices=(*record.notices, f"{notice} and is left out"))
-    return record._replace(metrics=record.metrics | dict(_evaluated(summary)))
+    settings = dict(summary.get("settings") or {})
+    return record._replace(metrics=record.metrics | dict(_evaluated(summary)), evaluated_with=settings)
 
 
 def _trained(summary: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
