@@ -59,7 +59,7 @@ def amat_mirror(mirror, monkeypatch, tmp_path) -> Mirror:
 def test_a_failed_download_leaves_nothing_and_the_next_one_succeeds(
     tmp_path, idx_mirror, monkeypatch, dataset, how
 ):
-    """Earlier files do not change. The error names the folder, the missing files and the key."""
+    """Earlier files and folders do not change. The error names the folder, the missing files and the key."""
     raw = tmp_path / dataset / "raw"
     raw.mkdir(parents=True)
     shutil.copy(RAW / IDX_FILES[0], raw)
@@ -82,12 +82,12 @@ def test_a_failed_download_leaves_nothing_and_the_next_one_succeeds(
 
 @pytest.mark.parametrize("how", FAILURES)
 def test_a_failed_download_of_the_fixed_binarization_leaves_nothing(tmp_path, amat_mirror, monkeypatch, how):
-    root = tmp_path / "root"
+    root = tmp_path / "new/root"
     with monkeypatch.context() as broken:
         break_download(amat_mirror, broken, how, at=2)
         with pytest.raises(KeyboardInterrupt if how == "Ctrl-C" else UserError) as error:
             mnist(str(root), "MNIST", "fixed", 100)
-    assert contents(root) == {}
+    assert not (tmp_path / "new").exists()
     assert how == "Ctrl-C" or all(word in str(error.value) for word in (*AMAT_FILES, "data.root="))
     amat_mirror.fail("", at=0)
     assert len(mnist(str(root), "MNIST", "fixed", 100).train.images) == 30
@@ -147,5 +147,5 @@ def test_files_that_are_not_the_published_ones_are_refused(tmp_path, mirror, pub
     for name, checksum in published.checksums.items():
         source = published._replace(mirrors=(mirror.url,), checksums={name: checksum})
         with pytest.raises(UserError, match="does not match the known hash"):
-            source.find(tmp_path)
-    assert contents(tmp_path) == {}
+            source.find(tmp_path / "new")
+    assert list(tmp_path.iterdir()) == []

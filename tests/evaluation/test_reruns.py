@@ -11,14 +11,13 @@ from evaluation.outcome import QUICK, assert_done, assert_one_line, events, figu
 def test_a_second_evaluation_is_the_same_and_replaces_the_first(command, evaluated):
     folder, earlier_console = evaluated("bernoulli")
     first = summary(folder)
-    (folder / "evaluation/leftover.txt").write_text("of before")
     console = assert_done(command("vae-eval", f"run={folder}", "nll_samples=1000", cwd=folder.parent))
     again = summary(folder)
     assert first.pop("seconds") > 0 and again.pop("seconds") > 0
     assert again == first
-    assert not (folder / "evaluation/leftover.txt").exists()
     assert len(list(folder.glob("*.evaluation"))) == 1
     assert len(events(folder).Scalars("evaluation/nll")) == 1
+    assert sorted(first["written"]) == sorted(path.name for path in (folder / "evaluation").iterdir())
     assert {path.name for path in folder.glob(".*")} <= {".hydra", ".lock"}
     assert console == earlier_console
 

@@ -8,6 +8,8 @@ import logging
 import sys
 import tempfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,8 +42,7 @@ class PublishedFiles(NamedTuple):
     def _download(self, folder: Path, names: list[str]) -> None:
         """Downloads into a temporary folder beside the final place, and moves whole files at the end."""
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as temporary:
+            with _folder(folder), tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as temporary:
                 for file in [self._fetch(name, Path(temporary)) for name in names]:
                     file.replace(folder / file.name)
         except OSError as error:
@@ -80,6 +81,20 @@ def read(path: Path) -> bytes:
             return file.read()
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise UserError(f"{path} is truncated or corrupt ({error}); delete it") from error
+
+
+@contextmanager
+def _folder(folder: Path) -> Iterator[None]:
+    """Create a folder. If an exception ends this, the folders that were created are removed while they are empty."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        with suppress(OSError):  # another process may have put its files there
+            for each in missing:
+                each.rmdir()
+        raise
 
 
 def _existing(folder: Path, name: str) -> Path | None:

@@ -31,9 +31,7 @@ class OutputFolder(NamedTuple):
     def refuse(self) -> None:
         """Raise UserError where something in the folder is in the way that the command did not write."""
         if self.path.is_symlink() or (self.path.exists() and not self.path.is_dir()):
-            raise UserError(
-                f"{self.path} is a link or a file, and no folder: move it away"
-            )
+            raise UserError(f"{self.path} is a link or a file, and no folder: move it away")
         if in_the_way := [entry.name for entry in self.foreign() if entry.name in self.files]:
             names = ", ".join(in_the_way)
             raise UserError(
