@@ -1,11 +1,12 @@
 """What an evaluation left in its run folder, and how vae-eval ended."""
 
-import json
 import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from vae_cli.runs.documents import read_json_object
 
 QUICK = ["nll_samples=10", "probe=false", "pictures=[]"]
 ALWAYS = {"curves", "reconstructions", "samples", "scatter", "interpolations", "traversals", "extremes"}
@@ -20,7 +21,7 @@ class Evaluated(NamedTuple):
 
 
 def summary(folder: Path) -> dict:
-    return json.loads((folder / "evaluation/summary.json").read_text())
+    return read_json_object(folder / "evaluation/summary.json")
 
 
 def figures(folder: Path) -> dict[str, dict]:

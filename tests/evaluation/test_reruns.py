@@ -1,11 +1,12 @@
 """vae-eval again, elsewhere, for several runs at once, and for runs that did not end well."""
 
-import json
 import shutil
 from pathlib import Path
 
 import pytest
 from evaluation.outcome import QUICK, assert_done, assert_one_line, events, figures, summary
+
+from vae_cli.runs.folder import RunFolder
 
 
 def test_a_second_evaluation_is_the_same_and_replaces_the_first(command, evaluated):
@@ -65,8 +66,8 @@ def test_a_run_that_did_not_finish_is_evaluated_with_a_notice(
     if status is None:
         (folder / "summary.json").unlink()
     else:
-        old = json.loads((folder / "summary.json").read_text())
-        (folder / "summary.json").write_text(json.dumps(old | {"status": status}))
+        run = RunFolder(folder)
+        run.write_summary((run.read_summary() or {}) | {"status": status})
     console = assert_done(command("vae-eval", "run=run", *QUICK, f"checkpoint={checkpoint}", cwd=tmp_path))
     found, word = summary(folder), status or "unfinished"
     assert found["status"] == word and found["checkpoint"] == checkpoint

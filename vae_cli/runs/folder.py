@@ -212,9 +212,10 @@ class RunFolder:
         return checksums(files, (self.best, self.last), self.path)
 
     def changed(self, files: Mapping[str, str]) -> list[str]:
-        """The files whose checksum is not the one in `files`, which summary.json or an evaluation names."""
+        """The files whose checksum is not the one in `files`, which summary.json or an evaluation names. One that is not
+        there any more has not changed: people remove checkpoints to save space."""
         current = self.checksums()
-        return [name for name, value in files.items() if current.get(name) != value]
+        return [n for n, value in files.items() if current.get(n) != value and (self.path / n).exists()]
 
     def status(self) -> str:
         """How the run ended: the status of summary.json, "unfinished" without one, else "unreadable"."""
