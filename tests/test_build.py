@@ -147,12 +147,6 @@ def test_arrays_take_a_step(tmp_path):
 @pytest.mark.parametrize(
     ("part", "values", "words"),
     [
-        ("network=conv", {"network.channels": [2] * 4}, ["network.channels=[2, 2, 2, 2]", "allowed are 3"]),
-        (
-            "optimizer=sgd",
-            {"optimizer.nesterov": True, "optimizer.momentum": 0},
-            ["optimizer=sgd", "momentum"],
-        ),
         (
             "latent=gaussian",
             {"latent.code_sise": 3},

@@ -2,17 +2,25 @@
 
 import importlib
 import inspect
+import math
 from typing import Any
 
 import torch
 
 from vae_cli.config.schema.data import DataConfig
-from vae_cli.config.schema.part import Part
+from vae_cli.config.schema.part import Part, sizes
 from vae_cli.config.schema.run import RunConfig
 from vae_cli.data.dataset import Dataset
 from vae_cli.data.support import check_support
 from vae_cli.engine.devices import choose_device, keep_memory
 from vae_cli.engine.experiment import Experiment
+from vae_cli.engine.memory import parameter_bytes
+from vae_cli.engine.out_of_memory import (
+    Sizes,
+    out_of_memory_in_words,
+    refuse_too_large,
+    refuse_too_large_batch,
+)
 from vae_cli.engine.runtimes import Runtime
 from vae_cli.errors import UserError, did_you_mean
 from vae_cli.metrics.registry import METRICS, metric
@@ -25,13 +33,25 @@ def build(config: RunConfig, loaded: dict[str, Dataset] | None = None) -> Experi
     """Constructs every part of a run on its device, from the seed of the configuration. `loaded` keeps data sets for
     later calls.
 
-    Raises UserError for what only the machine, the data or a user's own part can show.
+    Raises UserError for what only the machine, the data or a user's own part can show, OutOfMemory where an allocation
+    fails.
     """
     device = choose_device(config.device)
     _set_precision(config.precision, device)
     data = _data_on(device, config.data, {} if loaded is None else loaded)
+    if not len(data.validation.images):
+        for sentence in config.without_validation():
+            raise UserError(sentence)
+    with out_of_memory_in_words(config.model_sizes()):
+        experiment = _construct(config, data, device)
+        refuse_too_large_batch(experiment)
+    return experiment
+
+
+def _construct(config: RunConfig, data: Dataset, device: torch.device) -> Experiment:
+    _refuse_too_many_parameters(config, data.shape, device, 2 + config.optimizer.moments)
     torch.manual_seed(config.seed)
-    model = build_model(config, data.shape)
+    model = _model(config, data.shape)
     check_support(data, model.likelihood.support, config.likelihood.name)
     if config.network.mean_bias:
         mean = data.train.images.float().mean(0) * data.scale
@@ -55,7 +75,12 @@ def build_runtime(config: RunConfig) -> Runtime:
 
 
 def build_model(config: RunConfig, shape: tuple[int, int, int]) -> VAE:
-    """The untrained model for images of this shape, on the CPU."""
+    """The untrained model for images of this shape, on the CPU. Raises UserError for one that does not fit into memory."""
+    _refuse_too_many_parameters(config, shape, torch.device("cpu"), 1)
+    return _model(config, shape)
+
+
+def _model(config: RunConfig, shape: tuple[int, int, int]) -> VAE:
     likelihood, latent, network = make(config.likelihood), make(config.latent), make(config.network)
     try:
         encoder = network.encoder(shape, latent.encoder_outputs)
@@ -63,6 +88,23 @@ def build_model(config: RunConfig, shape: tuple[int, int, int]) -> VAE:
     except ValueError as error:
         raise UserError(str(error)) from error
     return VAE(encoder, decoder, latent, likelihood)
+
+
+def _refuse_too_many_parameters(
+    config: RunConfig, shape: tuple[int, int, int], device: torch.device, copies: int
+) -> None:
+    """`copies`: the numbers that are kept for each parameter."""
+
+    def need(sizes: Sizes) -> float:
+        try:
+            with torch.device("meta"):  # allocates nothing
+                return copies * parameter_bytes(_model(config.with_sizes(sizes), shape))
+        except RuntimeError:  # more than 64 bits can count
+            return math.inf
+
+    if config.is_ours():  # what a user's own part needs is not known
+        what = "parameters, gradients and moments" if copies > 1 else "parameters"
+        refuse_too_large(what, config.model_sizes(), need, device)
 
 
 def build_objective(config: RunConfig) -> Objective:
@@ -83,7 +125,15 @@ def build_objective(config: RunConfig) -> Objective:
 
 def load_data(config: DataConfig) -> Dataset:
     """The data set without the excluded classes, limited, in host memory."""
-    data: Dataset = make(config)
+
+    def need(values: Sizes) -> float:
+        changed = {key.removeprefix("data."): value for key, value in values.items()}
+        return config.model_copy(update=changed).image_bytes()
+
+    own = sizes(config, "data.")
+    refuse_too_large("images", own, need, torch.device("cpu"))
+    with out_of_memory_in_words(own):
+        data: Dataset = make(config)
     data = data.without(config.exclude_classes).limit(config.limit)
     for split in ("train", "test"):
         if not len(getattr(data, split).images):

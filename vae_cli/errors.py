@@ -16,8 +16,16 @@ class RunLocked(RunRefused):
     """Another process holds the lock of the folder."""
 
 
-class Diverged(Exception):
+class RunFailed(Exception):
+    """What ends a run that had been accepted. Its message says why, and what to try."""
+
+
+class Diverged(RunFailed):
     """A loss, gradient or parameter became NaN or infinite."""
+
+
+class OutOfMemory(RunFailed):
+    """The host or the device had less memory than the run needed."""
 
 
 class Interrupted(KeyboardInterrupt):

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import hydra
 import torch
+import yaml
+from pydantic.fields import FieldInfo
 from torch import Generator
 
 from vae_cli.build import build
 from vae_cli.config.compose import accept, run_config
 from vae_cli.config.diff import flatten
-from vae_cli.config.schema.run import GROUPS
+from vae_cli.config.schema.run import GROUP_CONFIGS, GROUPS, CheckpointConfig, RunConfig
 from vae_cli.config.yaml_comments import config_folder
 from vae_cli.engine.learning_rate import learning_rate_factor
 from vae_cli.engine.state import State
@@ -59,6 +61,29 @@ def put(config: dict, values: dict[str, object]) -> dict:
         *path, last = key.split(".")
         functools.reduce(lambda inner, name: inner[name], path, config)[last] = value
     return config
+
+
+def every_field() -> list[tuple[str, str, FieldInfo]]:
+    """An option that has it, the key and the field, for all plain keys and all keys of all options."""
+    found = [
+        ("latent=gaussian", key, field) for key, field in RunConfig.model_fields.items() if key not in GROUPS
+    ]
+    found += [
+        ("latent=gaussian", f"checkpoint.{key}", field)
+        for key, field in CheckpointConfig.model_fields.items()
+    ]
+    by_target = {
+        yaml.safe_load((CONFIGS / group / f"{name}.yaml").read_text()).get("_target_"): f"{group}={name}"
+        for group, name in OPTIONS
+    }
+    for group, base in GROUP_CONFIGS.items():
+        for target, model in base.options().items():
+            found += [
+                (by_target[target], f"{group}.{key}", field)
+                for key, field in model.model_fields.items()
+                if key != "target"
+            ]
+    return [each for each in found if each[1] != "checkpoint"]
 
 
 def small(config: dict) -> dict:

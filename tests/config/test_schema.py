@@ -5,8 +5,7 @@ import inspect
 import math
 
 import pytest
-import yaml
-from config.composed import CONFIGS, NAMES, OPTIONS, composed, option, put
+from config.composed import NAMES, OPTIONS, composed, every_field, option, put
 
 from vae_cli.config.compose import run_config
 from vae_cli.config.diff import flatten
@@ -14,7 +13,7 @@ from vae_cli.config.schema.keys import option_class, roles
 from vae_cli.config.schema.messages import allowed
 from vae_cli.config.schema.networks import NetworkConfig
 from vae_cli.config.schema.part import role_of
-from vae_cli.config.schema.run import GROUP_CONFIGS, GROUPS, CheckpointConfig, RunConfig
+from vae_cli.config.schema.run import GROUP_CONFIGS, GROUPS
 from vae_cli.errors import UserError
 from vae_cli.models.networks import ACTIVATIONS, INITIALIZATIONS
 
@@ -84,29 +83,6 @@ def test_every_activation_and_initialization_that_is_allowed_exists():
 # --- what is refused ----------------------------------------------------------------------------------------
 
 
-def every_field() -> list[tuple[str, str, object]]:
-    """An option that has it, the key and the field, for all plain keys and all keys of all options."""
-    found = [
-        ("latent=gaussian", key, field) for key, field in RunConfig.model_fields.items() if key not in GROUPS
-    ]
-    found += [
-        ("latent=gaussian", f"checkpoint.{key}", field)
-        for key, field in CheckpointConfig.model_fields.items()
-    ]
-    by_target = {
-        yaml.safe_load((CONFIGS / group / f"{name}.yaml").read_text()).get("_target_"): f"{group}={name}"
-        for group, name in OPTIONS
-    }
-    for group, base in GROUP_CONFIGS.items():
-        for target, model in base.options().items():
-            found += [
-                (by_target[target], f"{group}.{key}", field)
-                for key, field in model.model_fields.items()
-                if key != "target"
-            ]
-    return [each for each in found if each[1] != "checkpoint"]
-
-
 @pytest.mark.parametrize(
     ("part", "key", "field"), [pytest.param(*each, id=f"{each[0]} {each[1]}") for each in every_field()]
 )
@@ -124,68 +100,68 @@ def test_a_value_of_the_wrong_type_is_refused_for_every_key(part, key, field):
 
 
 BAD = [
-    ("", "epochs", 0, 1, "a whole number of at least 1"),
-    ("", "epochs", -3, 1, "a whole number of at least 1"),
-    ("", "epochs", 2.0, 2, "a whole number of at least 1"),
-    ("", "epochs", True, 1, "a whole number of at least 1"),
-    ("", "epochs", None, 1, "a whole number of at least 1"),
-    ("", "batch_size", 0, 1, "a whole number of at least 1"),
-    ("", "seed", -1, 0, "a whole number from 0 to 4294967295"),
-    ("", "seed", 2**32, 2**32 - 1, "a whole number from 0 to 4294967295"),
+    ("", "epochs", 0, 1, "a whole number from 1 to"),
+    ("", "epochs", -3, 1, "a whole number from 1 to"),
+    ("", "epochs", 2.0, 2, "a whole number from 1 to"),
+    ("", "epochs", True, 1, "a whole number from 1 to"),
+    ("", "epochs", None, 1, "a whole number from 1 to"),
+    ("", "batch_size", 0, 1, "a whole number from 1 to"),
+    ("", "seed", -1, 0, "a whole number from 0 to 4_294_967_295"),
+    ("", "seed", 2**32, 2**32 - 1, "a whole number from 0 to 4_294_967_295"),
     ("", "name", "a/../../b", "a/b", "a folder's name without '..'"),
     ("", "name", "", "x", "a folder's name"),
     ("", "device", "gpu", "cuda:1", "auto, cpu, cuda or cuda:N"),
     ("", "device", "cuda:x", "auto", "auto, cpu, cuda or cuda:N"),
     ("", "precision", "float16", "tf32", "float32, tf32, float64"),
-    ("", "gradient_clip_norm", 0, None, "a number above 0, or null"),
-    ("", "gradient_draws", 1, 2, "0 or a whole number of at least 2"),
-    ("", "patience", 0, None, "a whole number of at least 1, or null"),
-    ("", "nll_samples", -1, 0, "a whole number of at least 0"),
-    ("", "log_every", 0, 1, "a whole number of at least 1"),
-    ("", "validate_every", 0, 1, "a whole number of at least 1"),
-    ("", "checkpoint.minutes", 0, 0.001, "a number above 0"),
-    ("", "checkpoint.epochs", 0, None, "a whole number of at least 1, or null"),
-    ("", "data.limit", 0, None, "a whole number of at least 1, or null"),
+    ("", "gradient_clip_norm", 0, None, "a number from 1e-30 to 1e30, or null"),
+    ("", "gradient_draws", 1, 2, "0 or a whole number from 2 to 1_000_000"),
+    ("", "patience", 0, None, "a whole number from 1 to 1_000_000_000, or null"),
+    ("", "nll_samples", -1, 0, "a whole number from 0 to"),
+    ("", "log_every", 0, 1, "a whole number from 1 to"),
+    ("", "validate_every", 0, 1, "a whole number from 1 to"),
+    ("", "checkpoint.minutes", 0, 0.001, "a number from 1e-30 to 1e30"),
+    ("", "checkpoint.epochs", 0, None, "a whole number from 1 to 1_000_000_000, or null"),
+    ("", "data.limit", 0, None, "a whole number from 1 to 1_000_000_000, or null"),
     ("", "data.placement", "gpu", "host", "auto, device, host"),
-    ("", "data.height", 0, 12, "a whole number of at least 1"),
-    ("", "data.train_size", 0, 1, "a whole number of at least 1"),
-    ("", "data.validation_size", -1, 0, "a whole number of at least 0"),
-    ("", "data.rectangle_height", [1, 2, 3], [1, 2], "a list of 2 values, each a whole number of at least 1"),
-    ("", "data.rectangle_width", [0, 2], [1, 1], "a list of 2 values, each a whole number of at least 1"),
-    ("", "latent.code_size", 0, 1, "a whole number of at least 1"),
-    ("", "latent.code_size", 2.5, 2, "a whole number of at least 1"),
-    ("", "network.hidden", [0], [1], "a list of whole numbers of at least 1"),
-    ("", "network.hidden", [8, "x"], [], "a list of whole numbers of at least 1"),
+    ("", "data.height", 0, 12, "a whole number from 1 to"),
+    ("", "data.train_size", 0, 1, "a whole number from 1 to"),
+    ("", "data.validation_size", -1, 0, "a whole number from 0 to"),
+    ("", "data.rectangle_height", [1, 2, 3], [1, 2], "a list of 2 values, each a whole number from 1 to"),
+    ("", "data.rectangle_width", [0, 2], [1, 1], "a list of 2 values, each a whole number from 1 to"),
+    ("", "latent.code_size", 0, 1, "a whole number from 1 to"),
+    ("", "latent.code_size", 2.5, 2, "a whole number from 1 to"),
+    ("", "network.hidden", [0], [1], "a list of at most 100 whole numbers from 1 to 1_000_000"),
+    ("", "network.hidden", [8, "x"], [], "a list of at most 100 whole numbers from 1 to 1_000_000"),
     ("", "network.activation", "relo", "relu", "relu, leaky_relu, elu"),
     ("", "network.mean_bias", 1, False, "true or false"),
-    ("", "objective.beta", -0.1, 0, "a number of at least 0"),
-    ("", "objective.samples", 0, 1, "a whole number of at least 1"),
-    ("", "objective.free_bits", math.inf, 0.5, "a number of at least 0"),
-    ("", "optimizer.lr", 0, 1e-9, "a number above 0"),
-    ("", "optimizer.lr", -0.1, 1, "a number above 0"),
-    ("", "optimizer.lr", math.nan, 0.1, "a number above 0"),
-    ("", "optimizer.lr", math.inf, 0.1, "a number above 0"),
+    ("", "objective.beta", -0.1, 0, "a number from 0 to"),
+    ("", "objective.samples", 0, 1, "a whole number from 1 to"),
+    ("", "objective.free_bits", math.inf, 0.5, "a number from 0 to"),
+    ("", "optimizer.lr", 0, 1e-9, "a number from 1e-30 to 1e30"),
+    ("", "optimizer.lr", -0.1, 1, "a number from 1e-30 to 1e30"),
+    ("", "optimizer.lr", math.nan, 0.1, "a number from 1e-30 to 1e30"),
+    ("", "optimizer.lr", math.inf, 0.1, "a number from 1e-30 to 1e30"),
     ("", "optimizer.betas", [0.9], [0.9, 0.99], "a list of 2 values"),
     ("", "optimizer.betas", [0.9, 1.0], [0.0, 0.0], "a list of 2 values"),
-    ("", "optimizer.weight_decay", -1, 0, "a number of at least 0"),
-    ("", "schedule.warmup_steps", -1, 0, "a whole number of at least 0"),
-    ("latent=bernoulli", "latent.temperature", -1, 0.1, "a number above 0"),
-    ("latent=bernoulli", "estimator.anneal_rate", -1, 0, "a number of at least 0"),
-    ("latent=bernoulli", "estimator.minimum_temperature", 0, 0.01, "a number above 0"),
+    ("", "optimizer.weight_decay", -1, 0, "a number from 0 to"),
+    ("", "schedule.warmup_steps", -1, 0, "a whole number from 0 to"),
+    ("latent=bernoulli", "latent.temperature", -1, 0.1, "a number from 0.0001 to 10000"),
+    ("latent=bernoulli", "estimator.anneal_rate", -1, 0, "a number from 0 to"),
+    ("latent=bernoulli", "estimator.minimum_temperature", 0, 0.01, "a number from 0.0001 to 10000"),
     ("estimator=reinforce", "estimator.baseline", "mean", "moving_average", "moving_average, leave_one_out"),
-    ("estimator=reinforce", "estimator.decay", 2, 1.0, "at least 0 and at most 1"),
-    ("corruption=masking", "corruption.fraction", 1.1, 1.0, "at least 0 and at most 1"),
-    ("corruption=gaussian", "corruption.std", 0, 0.1, "a number above 0"),
-    ("schedule=step", "schedule.every_steps", 0, 1, "a whole number of at least 1"),
-    ("schedule=step", "schedule.factor", 0, 1.0, "above 0 and at most 1"),
-    ("schedule=cosine", "schedule.minimum", 2, 0.5, "at least 0 and at most 1"),
+    ("estimator=reinforce", "estimator.decay", 2, 1.0, "a number from 0 to 1"),
+    ("corruption=masking", "corruption.fraction", 1.1, 1.0, "a number from 0 to 1"),
+    ("corruption=gaussian", "corruption.std", 0, 0.1, "a number from 1e-6 to 100"),
+    ("schedule=step", "schedule.every_steps", 0, 1, "a whole number from 1 to"),
+    ("schedule=step", "schedule.factor", 0, 1.0, "a number from 1e-30 to 1"),
+    ("schedule=cosine", "schedule.minimum", 2, 0.5, "a number from 0 to 1"),
     ("likelihood=gaussian", "likelihood.min_log_std", "x", -2.5, "or null"),
     ("data=mnist", "data.binarization", "on", "dynamic", "none, threshold, dynamic, fixed"),
     ("data=mnist", "data.dataset", "Kmnist", "FashionMNIST", "MNIST, FashionMNIST"),
     ("data=arrays", "data.path", None, "x.npz", "a text"),
     ("data=arrays", "data.fractions", [0.8, 0.2], [0.8, 0.2, 0.0], "a list of 3 values"),
-    ("network=conv", "network.hidden", 0, 1, "a whole number of at least 1"),
-    ("network=conv", "network.channels", [0], [1], "each a whole number of at least 1"),
+    ("network=conv", "network.hidden", 0, 1, "a whole number from 1 to"),
+    ("network=conv", "network.channels", [0], [1], "each a whole number from 1 to"),
 ]
 
 
@@ -203,9 +179,12 @@ def test_values_outside_the_allowed_are_refused_and_those_at_its_edge_pass(part,
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        (["latent=bernoulli", "latent.temperature=0"], ["latent.temperature=0", "a number above 0"]),
-        (["latent.code_size={a:1}"], ["latent.code_size={a: 1}", "a whole number of at least 1"]),
-        (["epochs=many"], ["epochs=many", "a whole number of at least 1"]),
+        (
+            ["latent=bernoulli", "latent.temperature=0"],
+            ["latent.temperature=0", "a number from 0.0001 to 10000"],
+        ),
+        (["latent.code_size={a:1}"], ["latent.code_size={a: 1}", "a whole number from 1 to"]),
+        (["epochs=many"], ["epochs=many", "a whole number from 1 to"]),
         (["data=arrays"], ["data.path must be given", "data.path=VALUE"]),
         (["data.root=${nothing.here}"], ["nothing.here"]),
     ],
@@ -236,7 +215,47 @@ CONTRADICTIONS = [
     ("data=arrays", {"data.fractions": [0.8, 0.2, 0.1]}, ["data.fractions=[0.8, 0.2, 0.1]", "more than 1"]),
     ("network=conv", {"network.hidden": [8]}, ["network.hidden=[8]", "network=conv takes one number"]),
     ("", {"network.hidden": 8}, ["network.hidden=8", "write network.hidden=["]),
+    (
+        "network=conv",
+        {"network.channels": []},
+        ["network.channels=[] is not allowed", "a list of 1 to 16 values"],
+    ),
+    (
+        "network=conv",
+        {"network.channels": [2] * 5},
+        ["network.channels=[2, 2, 2, 2, 2]", "images of 24", "allowed are 4"],
+    ),
+    (
+        "optimizer=sgd",
+        {"optimizer.nesterov": True, "optimizer.momentum": 0},
+        ["optimizer.nesterov=true", "momentum"],
+    ),
+    (
+        "",
+        {"optimizer._target_": "torch.optim.LBFGS"},
+        ["optimizer._target_=torch.optim.LBFGS", "several times a step"],
+    ),
+    ("", {"optimizer._target_": "torch.optim.SparseAdam"}, ["torch.optim.SparseAdam", "sparse gradients"]),
+    ("", {"data.exclude_classes": [1]}, ["data.exclude_classes=[1]", "data=rectangles has no labels"]),
+    ("data=mnist", {"data.exclude_classes": [3, 10]}, ["data.exclude_classes=[3, 10]", "no class 10"]),
+    ("data=mnist", {"data.exclude_classes": [*range(10)]}, ["data.exclude_classes=[0,", "leaves no images"]),
+    ("data=mnist", {"data.exclude_classes": [1], "data.binarization": "fixed"}, ["data=mnist has no labels"]),
+    (
+        "",
+        {"data.validation_size": 0, "patience": 3},
+        ["patience=3 needs validation images", "data.validation_size"],
+    ),
+    (
+        "data=mnist",
+        {"data.validation_size": 0, "gradient_draws": 9},
+        ["gradient_draws=9", "data.validation_size"],
+    ),
 ]
+
+
+def test_the_fixed_binarization_of_mnist_has_validation_images_of_its_own():
+    values = {"data.validation_size": 0, "data.binarization": "fixed", "patience": 3}
+    assert run_config(put(option("data=mnist"), values)).patience == 3
 
 
 @pytest.mark.parametrize(("part", "values", "words"), CONTRADICTIONS, ids=lambda v: str(v)[:40])

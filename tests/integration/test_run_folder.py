@@ -205,8 +205,8 @@ def test_a_finished_run_goes_on_for_more_epochs(run, folder, tmp_path):
     [
         (["seed=3"], ["seed", "epochs can"]),
         (["optimizer.lr=0.1", "epochs=3"], ["optimizer.lr", "epochs can"]),
-        (["epochs=0"], ["epochs=0", "a whole number of at least 1"]),
-        (["epochs=lots"], ["epochs=lots", "a whole number of at least 1"]),
+        (["epochs=0"], ["epochs=0", "a whole number from 1 to"]),
+        (["epochs=lots"], ["epochs=lots", "a whole number from 1 to"]),
     ],
     ids=str,
 )

@@ -23,7 +23,7 @@ def test_a_pack_without_members_is_refused(command, tmp_path):
     done = command("vae-train", "-m", *pack, "seed=1,2", cwd=tmp_path)
     assert done.returncode == 2 and list(tmp_path.iterdir()) == []
     assert done.stderr == (
-        "vae-train: hydra.launcher.max_members=0 is not allowed; allowed is a whole number of at least 1, or null\n"
+        "vae-train: hydra.launcher.max_members=0 is not allowed; allowed is a whole number from 1 to 1_000_000_000, or null\n"
     )
 
 

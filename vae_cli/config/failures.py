@@ -15,7 +15,7 @@ from hydra.errors import (
 )
 from omegaconf.errors import OmegaConfBaseException
 
-from vae_cli.errors import Diverged, UserError, did_you_mean
+from vae_cli.errors import RunFailed, UserError, did_you_mean
 
 TRACEBACKS = os.environ.get("HYDRA_FULL_ERROR") == "1"  # what the user asked for, before we set it
 EXTRAS = {
@@ -89,7 +89,7 @@ def one_line(error: Exception, program: str = "vae-train") -> str | None:
     if type(error).__name__ in GAVE_UP:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()[:200]
         return f"the launcher gave up: {reason}; the same command goes on with what is unfinished"
-    return str(error) if isinstance(error, UserError | Diverged) else None
+    return str(error) if isinstance(error, UserError | RunFailed) else None
 
 
 def known_names(program: str) -> list[str]:

@@ -1,10 +1,10 @@
 """Keys of the group `corruption`."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from vae_cli.config.schema.fields import Fraction, Positive, Role
+from vae_cli.config.schema.fields import Fraction, Role
 from vae_cli.config.schema.part import Part
 
 
@@ -19,7 +19,7 @@ class CleanConfig(CorruptionConfig):
 
 class GaussianNoiseConfig(CorruptionConfig):
     target: Literal["vae_cli.data.corruption.GaussianNoise"] = Field(alias="_target_")
-    std: Positive
+    std: Annotated[float, Field(ge=1e-6, le=10, allow_inf_nan=False)]  # at 10 no image is left
 
 
 class MaskingConfig(CorruptionConfig):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from vae_cli.config.schema.fields import Fraction, NotNegative, Positive, Role
+from vae_cli.config.schema.fields import Fraction, Rate, Role, Temperature
 from vae_cli.config.schema.latents import LatentConfig
 from vae_cli.config.schema.part import Part
 
@@ -33,9 +33,9 @@ class PathwiseConfig(EstimatorConfig):
 class RelaxationConfig(EstimatorConfig):
     """What estimators with a temperature have in common."""
 
-    temperature: Annotated[Positive, Role(member=True)]
-    anneal_rate: Annotated[NotNegative, Role(member=True)]
-    minimum_temperature: Annotated[Positive, Role(member=True)]
+    temperature: Annotated[Temperature, Role(member=True)]
+    anneal_rate: Annotated[Rate, Role(member=True)]
+    minimum_temperature: Annotated[Temperature, Role(member=True)]
 
     def contradictions(self, run: "RunConfig") -> Iterator[str]:
         if self.anneal_rate and self.minimum_temperature > self.temperature:

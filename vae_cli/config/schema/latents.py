@@ -4,10 +4,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from vae_cli.config.schema.fields import Count, Positive, Role
+from vae_cli.config.schema.fields import Role, Temperature, Width
 from vae_cli.config.schema.part import Part
 
-Temperature = Annotated[Positive, Role(member=True, argument=False)]  # for the estimator, which refers to it
+OfTheEstimator = Role(member=True, argument=False)  # which refers to it
 
 
 class LatentConfig(Part):
@@ -16,7 +16,7 @@ class LatentConfig(Part):
     group = "latent"
     offers: ClassVar[frozenset[str]] = frozenset({"log_prob", "reparameterization", "bits", "categories"})
 
-    code_size: Annotated[Count, Role(member=True)]
+    code_size: Annotated[Width, Role(member=True, size=True)]
 
 
 class GaussianLatentConfig(LatentConfig):
@@ -29,15 +29,15 @@ class BernoulliLatentConfig(LatentConfig):
     offers = frozenset({"bits", "log_prob"})
 
     target: Literal["vae_cli.models.latents.bernoulli.BernoulliLatent"] = Field(alias="_target_")
-    temperature: Temperature
+    temperature: Annotated[Temperature, OfTheEstimator]
 
 
 class CategoricalLatentConfig(LatentConfig):
     offers = frozenset({"categories", "log_prob"})
 
     target: Literal["vae_cli.models.latents.categorical.CategoricalLatent"] = Field(alias="_target_")
-    categories: Annotated[int, Field(ge=2)]
-    temperature: Temperature
+    categories: Annotated[int, Field(ge=2, le=10**6), Role(size=True)]
+    temperature: Annotated[Temperature, OfTheEstimator]
 
 
 class DeterministicLatentConfig(LatentConfig):

@@ -1,11 +1,13 @@
 """Keys of the group `likelihood`."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from vae_cli.config.schema.fields import Finite
 from vae_cli.config.schema.part import Part
+
+# exp(20)² times the error of a pixel is about the largest gradient whose square float32 holds
+LogStd = Annotated[float, Field(ge=-20, le=20, allow_inf_nan=False)]
 
 
 class LikelihoodConfig(Part):
@@ -26,4 +28,4 @@ class UnitGaussianLikelihoodConfig(LikelihoodConfig):
 
 class GaussianLikelihoodConfig(LikelihoodConfig):
     target: Literal["vae_cli.models.likelihoods.GaussianLikelihood"] = Field(alias="_target_")
-    min_log_std: Finite | None
+    min_log_std: LogStd | None

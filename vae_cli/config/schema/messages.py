@@ -4,7 +4,7 @@ import types
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from annotated_types import Ge, Gt, Le, MinLen
+from annotated_types import Ge, Le, MaxLen, MinLen
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
@@ -61,8 +61,7 @@ def _words(annotation: Any, metadata: Iterable[Any] = ()) -> str:
             ", or null" if len(kinds) < len(arguments) else ""
         )
     if origin is list:
-        count = next((f"{each.min_length} values" for each in metadata if isinstance(each, MinLen) and each.min_length > 1), "values")  # fmt: skip
-        return f"a list of {count}, each {_words(arguments[0])}"
+        return f"a list of {_length(metadata)} values, each {_words(arguments[0])}"
     if annotation in COUNTED:
         return COUNTED[annotation] + _bounds(metadata)
     return {bool: "true or false", str: "a text"}.get(annotation, "a group of keys")
@@ -73,15 +72,22 @@ def _flat(metadata: Iterable[Any]) -> list[Any]:
     return [part for each in metadata for part in (each.metadata if isinstance(each, FieldInfo) else [each])]
 
 
+def _length(metadata: Iterable[Any]) -> str:
+    low = next((each.min_length for each in metadata if isinstance(each, MinLen)), 0)
+    high = next(each.max_length for each in metadata if isinstance(each, MaxLen))
+    return str(high) if low == high else f"{low} to {high}"
+
+
 def _bounds(metadata: Iterable[Any]) -> str:
-    low = next((each.ge for each in metadata if isinstance(each, Ge)), None)
-    high = next((each.le for each in metadata if isinstance(each, Le)), None)
-    above = next((each.gt for each in metadata if isinstance(each, Gt)), None)
-    if isinstance(low, int) and isinstance(high, int) and high > 1:
-        return f" from {low} to {high}"
-    words = "" if low is None else f" of at least {low}"
-    words = words if above is None else f" above {above}"
-    return words if high is None else f"{words} and at most {high}"
+    """Every number has both."""
+    low = next(each.ge for each in metadata if isinstance(each, Ge))
+    high = next(each.le for each in metadata if isinstance(each, Le))
+    return f" from {_number(low)} to {_number(high)}"
+
+
+def _number(value: Any) -> str:
+    """As the command line takes it, too: 1_000_000, 1e-30."""
+    return f"{value:_}" if isinstance(value, int) else f"{value:.7g}".replace("e+", "e").replace("e-0", "e-")
 
 
 def _choices(field: FieldInfo) -> list[str]:

@@ -1,11 +1,15 @@
 """Keys of the group `network`."""
 
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from vae_cli.config.schema.fields import Count, Role, Words
+from vae_cli.config.schema.fields import Role, Width, Words
 from vae_cli.config.schema.part import Part
+
+if TYPE_CHECKING:
+    from vae_cli.config.schema.run import RunConfig
 
 
 class NetworkConfig(Part):
@@ -20,10 +24,25 @@ class NetworkConfig(Part):
 
 class MLPConfig(NetworkConfig):
     target: Literal["vae_cli.models.networks.MLP"] = Field(alias="_target_")
-    hidden: Annotated[list[Count], Words("a list of whole numbers of at least 1; write network.hidden=[…]")]
+    hidden: Annotated[
+        list[Width],
+        Field(max_length=100),
+        Words("a list of at most 100 whole numbers from 1 to 1_000_000; write network.hidden=[…]"),
+        Role(size=True),
+    ]
 
 
 class ConvConfig(NetworkConfig):
     target: Literal["vae_cli.models.networks.Conv"] = Field(alias="_target_")
-    channels: list[Count]
-    hidden: Annotated[Count, Words("a whole number of at least 1; network=conv takes one number")]
+    channels: Annotated[list[Width], Field(min_length=1, max_length=16), Role(size=True)]
+    hidden: Annotated[
+        Width, Words("a whole number from 1 to 1_000_000; network=conv takes one number"), Role(size=True)
+    ]
+
+    def contradictions(self, run: "RunConfig") -> Iterator[str]:
+        side = min(run.data.sides() or (2**16,))
+        if 2 ** len(self.channels) > side:
+            yield (
+                f"network.channels={self.channels}: {len(self.channels)} halvings are too many for images of {side} "
+                f"pixels a side; allowed are {side.bit_length() - 1} or fewer (network=mlp takes any image)"
+            )

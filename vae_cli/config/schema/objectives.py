@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from vae_cli.config.schema.fields import Count, CountOrZero, NotNegative, Role
+from vae_cli.config.schema.fields import CountOrZero, Role, Samples, Weight
 from vae_cli.config.schema.part import Part
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ OfAMember = Role(member=True)
 class ObjectiveConfig(Part):
     group = "objective"
 
-    samples: Count
+    samples: Annotated[Samples, Role(size=True)]
 
     def packs_code_sizes(self) -> bool:
         """Whether members of several code sizes may share a packed model: the objective adds nothing for padded units."""
@@ -26,11 +26,11 @@ class ObjectiveConfig(Part):
 
 class ELBOConfig(ObjectiveConfig):
     target: Literal["vae_cli.objectives.elbo.ELBO"] = Field(alias="_target_")
-    beta: Annotated[NotNegative, OfAMember]
+    beta: Annotated[Weight, OfAMember]
     warmup_steps: Annotated[CountOrZero, OfAMember]
-    initial_beta: Annotated[NotNegative, OfAMember]
+    initial_beta: Annotated[Weight, OfAMember]
     cycle_steps: Annotated[CountOrZero, OfAMember]
-    free_bits: NotNegative
+    free_bits: Weight
 
     def packs_code_sizes(self) -> bool:
         return not self.free_bits

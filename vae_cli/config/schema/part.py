@@ -81,6 +81,10 @@ class Part(Checked):
         config = ConfigDict(extra="allow")
         return type(f"External{cls.__name__}", (cls,), {"__module__": cls.__module__, "model_config": config})
 
+    @property
+    def is_ours(self) -> bool:
+        return type(self).model_config.get("extra") == "forbid"
+
     def arguments(self) -> Plain:
         """What the part's constructor takes."""
         named = {
@@ -98,3 +102,9 @@ class Part(Checked):
 def role_of(field: Any) -> Role:
     """The role in a field's metadata."""
     return next((each for each in field.metadata if isinstance(each, Role)), NO_ROLE)
+
+
+def sizes(config: Checked, prefix: str = "") -> Plain:
+    """The keys that the memory which a run needs grows with, and their values."""
+    fields = type(config).model_fields
+    return {f"{prefix}{key}": getattr(config, key) for key, field in fields.items() if role_of(field).size}

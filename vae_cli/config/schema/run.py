@@ -1,7 +1,7 @@
 """A whole run, and the keys of one call of vae-train."""
 
-from collections.abc import Iterator
-from typing import Annotated, Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -11,13 +11,16 @@ from vae_cli.config.schema.data import DataConfig
 from vae_cli.config.schema.estimators import EstimatorConfig
 from vae_cli.config.schema.fields import (
     Count,
-    CountOrZero,
     Device,
+    Epochs,
     FolderName,
     Positive,
     Role,
+    SamplesOrZero,
     Seed,
+    Text,
     Words,
+    Workers,
     ZeroOrTwoAndMore,
 )
 from vae_cli.config.schema.latents import LatentConfig
@@ -25,7 +28,7 @@ from vae_cli.config.schema.likelihoods import LikelihoodConfig
 from vae_cli.config.schema.networks import NetworkConfig
 from vae_cli.config.schema.objectives import ObjectiveConfig
 from vae_cli.config.schema.optimizers import OptimizerConfig
-from vae_cli.config.schema.part import Checked, Part
+from vae_cli.config.schema.part import Checked, Part, sizes
 from vae_cli.config.schema.runtimes import RuntimeConfig
 from vae_cli.config.schema.schedules import ScheduleConfig
 
@@ -43,8 +46,8 @@ class RunConfig(Checked):
 
     name: Annotated[FolderName, OfAMember]
     seed: Annotated[Seed, OfAMember]
-    epochs: Annotated[Count, Role(resumable=True, member=True)]
-    batch_size: Count
+    epochs: Annotated[Epochs, Role(resumable=True, member=True)]
+    batch_size: Annotated[Count, Role(size=True)]
     device: Device
     precision: Literal["float32", "tf32", "float64"]
     gradient_clip_norm: Annotated[Positive | None, OfAMember]
@@ -52,7 +55,7 @@ class RunConfig(Checked):
     validate_every: Annotated[Count, OfAMember]
     patience: Annotated[Count | None, OfAMember]
     gradient_draws: Annotated[ZeroOrTwoAndMore, OfAMember]
-    nll_samples: Annotated[CountOrZero, OfAMember]
+    nll_samples: Annotated[SamplesOrZero, OfAMember]
     checkpoint: CheckpointConfig
     data: Annotated[DataConfig, BeforeValidator(DataConfig.checked)]
     latent: Annotated[LatentConfig, BeforeValidator(LatentConfig.checked)]
@@ -70,11 +73,47 @@ class RunConfig(Checked):
             if isinstance(part := getattr(self, key), Part):
                 yield part
 
+    def model_sizes(self) -> dict[str, Any]:
+        """The keys that the memory of a step grows with, and their values."""
+        found = sizes(self)
+        for part in self._of_the_model():
+            found |= sizes(part, f"{part.group}.")
+        return found
+
+    def is_ours(self) -> bool:
+        """Whether no part of the model and of its loss is a user's own."""
+        return all(part.is_ours for part in self._of_the_model())
+
+    def _of_the_model(self) -> tuple[Part, ...]:
+        return self.latent, self.estimator, self.likelihood, self.network, self.objective
+
+    def with_sizes(self, values: Mapping[str, Any]) -> "RunConfig":
+        """The same run with other values of `model_sizes`, unchecked."""
+        changed: dict[str, Any] = {}
+        for key, value in values.items():
+            group, _, name = key.rpartition(".")
+            part = changed.get(group) or getattr(self, group, None)
+            changed |= {group: part.model_copy(update={name: value})} if part else {name: value}
+        return self.model_copy(update=changed)
+
+    def without_validation(self) -> Iterator[str]:
+        """What is wrong if there are no validation images, one sentence each."""
+        for key in ("patience", "gradient_draws"):
+            if value := getattr(self, key):
+                yield (
+                    f"{key}={value} needs validation images, and there are none: see {self.data.validation_key}"
+                )
+
+    def _contradictions(self) -> Iterator[str]:
+        for part in self.parts():
+            yield from part.contradictions(self)
+        if self.data.validation_images() == 0:
+            yield from self.without_validation()
+
     @model_validator(mode="after")
     def _no_contradictions(self) -> "RunConfig":
-        for part in self.parts():
-            for sentence in part.contradictions(self):
-                raise PydanticCustomError("contradiction", "{sentence}", {"sentence": sentence})
+        for sentence in self._contradictions():
+            raise PydanticCustomError("contradiction", "{sentence}", {"sentence": sentence})
         return self
 
 
@@ -92,13 +131,13 @@ Monitored = Literal["elbo", "rate", "distortion"]
 class CallConfig(Checked):
     """Keys of one call of vae-train: they are neither part of a run nor of a member's name."""
 
-    resume: str | None = None
-    threads: Annotated[Literal["auto"] | Count, Words("auto, or a whole number of at least 1")]
+    resume: Text | None = None
+    threads: Annotated[Literal["auto"] | Workers, Words("auto, or a whole number from 1 to 1024")]
     retry_failed: bool
     fail_fast: bool
-    jobs_per_gpu: Count
+    jobs_per_gpu: Annotated[int, Field(ge=1, le=100)]
     returns: Annotated[
-        Monitored | Annotated[list[Monitored], Field(min_length=1)],
+        Monitored | Annotated[list[Monitored], Field(min_length=1, max_length=3)],
         Words("one or a list of elbo, rate, distortion"),
     ]
     external_targets: bool

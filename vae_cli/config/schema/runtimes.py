@@ -1,11 +1,13 @@
 """Keys of the group `runtime`: how steps are computed, which changes no result."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from vae_cli.config.schema.fields import Count, Role
+from vae_cli.config.schema.fields import Role
 from vae_cli.config.schema.part import Part
+
+Steps = Annotated[int, Field(ge=1, le=1000)]  # a graph's capture takes milliseconds for each
 
 
 class RuntimeConfig(Part):
@@ -15,7 +17,7 @@ class RuntimeConfig(Part):
 
 class AutoConfig(RuntimeConfig):
     target: Literal["vae_cli.engine.runtimes.Auto"] = Field(alias="_target_")
-    steps: Count
+    steps: Steps
 
 
 class EagerConfig(RuntimeConfig):
@@ -24,7 +26,7 @@ class EagerConfig(RuntimeConfig):
 
 class GraphConfig(RuntimeConfig):
     target: Literal["vae_cli.engine.runtimes.Graph"] = Field(alias="_target_")
-    steps: Count
+    steps: Steps
     compile: bool
 
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from vae_cli.config.schema.fields import Count, CountOrZero, Fraction, NotNegative, PositiveFraction, Role
+from vae_cli.config.schema.fields import Count, CountOrZero, Fraction, PositiveFraction, Rate, Role
 from vae_cli.config.schema.part import Part
 
 
@@ -32,9 +32,9 @@ class StepConfig(ScheduleConfig):
 
 class ExponentialConfig(ScheduleConfig):
     target: Literal["vae_cli.engine.learning_rate.Exponential"] = Field(alias="_target_")
-    rate: NotNegative
+    rate: Rate
 
 
 class InverseConfig(ScheduleConfig):
     target: Literal["vae_cli.engine.learning_rate.Inverse"] = Field(alias="_target_")
-    rate: NotNegative
+    rate: Rate
