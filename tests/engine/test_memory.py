@@ -1,10 +1,11 @@
-"""The estimate of how many runs fit into memory."""
+"""The estimates of what runs need and of what is free."""
 
 import pytest
+import torch
 from engine.steps import new_state
 
 from vae_cli.engine import memory
-from vae_cli.engine.memory import members_that_fit
+from vae_cli.engine.memory import CGROUPS, batch_bytes, free_memory, members_that_fit
 
 
 @pytest.mark.parametrize("latent", ["gaussian", "categorical"])
@@ -29,3 +30,53 @@ def test_the_estimate_leaves_the_buffers_of_the_objective_as_they_are():
     members_that_fit(state)
     after = state.experiment.objective.state_dict()
     assert before and all((after[name] == tensor).all() for name, tensor in before.items())
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [("latent=gaussian",), ("latent=categorical",), ("latent=bernoulli", "estimator=reinforce"),
+     ("network=conv", "network.channels=[4,8]", "network.hidden=12"), ("likelihood=gaussian",)],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize(("batch_size", "samples"), [(7, 1), (50, 4)])
+def test_a_large_batch_is_estimated_from_small_ones(overrides, batch_size, samples):
+    """Exactly: the difference of two large batches is the difference of their estimates."""
+    experiment = new_state(*overrides).experiment
+    measured = [memory._kept_for_backward(experiment, samples, size) for size in (batch_size, 2 * batch_size)]
+    estimated = [batch_bytes(experiment, size, samples) for size in (batch_size, 2 * batch_size)]
+    assert measured[1] - measured[0] == estimated[1] - estimated[0] > 0
+
+
+def test_no_batch_is_larger_than_the_data():
+    experiment = new_state().experiment
+    n = len(experiment.data.train.images)
+    assert batch_bytes(experiment, n, 1) == batch_bytes(experiment, 10**9, 1)
+
+
+@pytest.mark.parametrize(("_", "limit", "usage"), CGROUPS)
+def test_the_limit_of_a_container_or_job_counts(tmp_path, monkeypatch, _, limit, usage):
+    """What caches of files use of it is given back."""
+    (tmp_path / limit).write_text("3000\n")
+    (tmp_path / usage).write_text("1800\n")
+    (tmp_path / "memory.stat").write_text("anon 700\ninactive_file 500\nactive_file 9\n")
+    assert list(memory._free_of(tmp_path, limit, usage)) == [1700]
+    monkeypatch.setattr(memory, "_free_of_cgroups", lambda: memory._free_of(tmp_path, limit, usage))
+    assert free_memory(torch.device("cpu")) == 1700
+
+
+@pytest.mark.parametrize("limit", ["max\n", None])
+def test_a_cgroup_without_a_limit_does_not_count(tmp_path, limit):
+    (tmp_path / "memory.current").write_text("1800\n")
+    if limit:
+        (tmp_path / "memory.max").write_text(limit)
+    assert list(memory._free_of(tmp_path, "memory.max", "memory.current")) == []
+
+
+def test_the_free_memory_is_some_of_the_machine():
+    assert 10**6 < free_memory(torch.device("cpu")) < 10**15
+    assert 10**6 < memory.free_after_cleaning(torch.device("cpu")) < 10**15
+
+
+def test_a_system_without_proc_has_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "MEMINFO", tmp_path / "meminfo")
+    assert free_memory(torch.device("cpu")) > 10**6
