@@ -16,7 +16,6 @@ from vae_cli.config.compose import accept_comparison, accept_evaluation, prepare
 from vae_cli.config.failures import one_line, reported
 from vae_cli.config.yaml_comments import config_folder
 from vae_cli.errors import UserError
-from vae_cli.runs.folder import RunFolder
 from vae_cli.sweeps.monitor import MONITORS
 from vae_cli.sweeps.resume import resume
 from vae_cli.sweeps.search import report_searches
@@ -104,7 +103,7 @@ def _carried_out(program: str, work: Callable[[], None]) -> None:
 
 def _resume(words: list[str]) -> None:
     given = dict(word.partition("=")[::2] for word in words)
-    folder = RunFolder(Path(given.pop("resume")).expanduser())
+    folder = Path(given.pop("resume")).expanduser()
     external = given.pop("external_targets", "false")
     if external not in ("true", "false"):
         raise UserError(f"external_targets={external} is not allowed; allowed is true or false")

@@ -1,7 +1,9 @@
-"""The errors of this package. Each is shown to the user as one line."""
+"""The errors of this package, each shown to the user as one line, and text that cannot control a terminal."""
 
 import difflib
 from collections.abc import Iterable
+
+LONGEST = 300  # letters of an error message
 
 
 class UserError(Exception):
@@ -43,3 +45,13 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
         tail = name.rpartition(".")[2]
         match = [c for c in candidates if c.rpartition(".")[2] == tail][:1]
     return f"; did you mean {match[0]!r}?" if match else ""
+
+
+def printable(text: str, longest: int | None = None) -> str:
+    """`text` with escape sequences, control characters and unpaired surrogates as `\\x1b`, `\\n` or `\\udcff`. With
+    `longest`, cut in the middle."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    if longest is None or len(shown) <= longest:
+        return shown
+    half = (longest - 1) // 2
+    return f"{shown[:half]}…{shown[half + 1 - longest :]}"

@@ -13,7 +13,7 @@ from PIL import Image
 from reporting.hostile import HOSTILE
 from reporting.test_html import EMPTY
 
-from vae_cli.config.terminal import printable
+from vae_cli.errors import printable
 from vae_cli.reporting import plots
 from vae_cli.reporting.html import render
 from vae_cli.reporting.table import aligned, width

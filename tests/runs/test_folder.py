@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from vae_cli.errors import RunLocked, RunRefused, UserError
+from vae_cli.errors import RunRefused, UserError
 from vae_cli.runs.folder import RunFolder
 from vae_cli.runs.occupied import refuse_other_content
 
@@ -79,42 +79,3 @@ def test_a_run_has_finished_if_it_trained_all_epochs_or_stopped_early(tmp_path, 
     summary = {"status": "finished", "epochs": 3, "stopped_early": stopped_early}
     RunFolder(tmp_path).write_summary(summary)
     assert RunFolder(tmp_path).finished(epochs) == (summary | {"files": {}} if done else None)
-
-
-def fail_in(folder: RunFolder, error: Exception, *files: Path) -> None:
-    with pytest.raises(type(error)), folder.removed_if_refused():
-        for file in files:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.touch()
-        raise error
-
-
-def test_a_new_run_that_a_bad_key_ends_leaves_no_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    folder = RunFolder(tmp_path / "outputs/vae/run")
-    fail_in(folder, UserError("a bad key"), folder.log_file, folder.config_file)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_the_folder_of_a_run_that_has_begun_is_kept(tmp_path):
-    folder = RunFolder(tmp_path / "run")
-    fail_in(folder, UserError("a bad key"), folder.metrics_file)
-    fail_in(folder, UserError("a bad key"))
-    assert folder.metrics_file.exists()
-
-
-def test_a_folder_that_another_process_has_just_locked_is_kept(tmp_path):
-    folder = RunFolder(tmp_path / "run")
-    fail_in(folder, RunLocked("another process writes it"), folder.lock_file)
-    assert folder.lock_file.exists()
-
-
-def test_a_refusal_is_noted_until_the_folder_is_locked_again(tmp_path):
-    folder = RunFolder(tmp_path / "run")
-    folder.refuse(RunRefused("it failed before"))
-    assert folder.refusal_note.read_text() == "it failed before"
-    with folder.locked():
-        assert not folder.refusal_note.exists()
-        before = folder.lock_file.stat().st_mtime_ns
-        folder.refuse(RunLocked("another process writes it"))
-        assert not folder.refusal_note.exists() and folder.lock_file.stat().st_mtime_ns > before

@@ -5,7 +5,10 @@ import os
 
 from sweeps.small import SWEEP, TINY, summaries
 
+from vae_cli.errors import RunLocked, RunRefused
 from vae_cli.runs import lock
+from vae_cli.runs.folder import RunFolder
+from vae_cli.sweeps.member import note_refusal
 
 
 def test_the_folder_of_each_member_says_how_it_ended(swept):
@@ -63,3 +66,14 @@ def test_a_member_that_another_process_trains_is_left_unchanged(command, tmp_pat
     assert done.returncode == 1 and f"\nrunning: pid {os.getpid()} on " in done.stdout
     assert json.loads((other / "summary.json").read_text())["status"] == "finished"
     assert command("vae-train", *sweep, cwd=tmp_path).returncode == 0
+
+
+def test_a_refusal_is_noted_until_the_folder_is_locked_again(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    note_refusal(folder, RunRefused("it failed before"))
+    assert folder.refusal_note.read_text() == "it failed before"
+    with folder.locked():
+        assert not folder.refusal_note.exists()
+        before = folder.lock_file.stat().st_mtime_ns
+        note_refusal(folder, RunLocked("another process writes it"))
+        assert not folder.refusal_note.exists() and folder.lock_file.stat().st_mtime_ns > before

@@ -3,8 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from vae_cli.config.terminal import printable
-from vae_cli.errors import UserError
+from vae_cli.errors import UserError, printable
 from vae_cli.runs.differing import setting_text
 from vae_cli.runs.record import RunRecord
 

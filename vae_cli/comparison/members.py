@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vae_cli.config.terminal import LONGEST, printable
+from vae_cli.errors import LONGEST, printable
 from vae_cli.runs.discovery import relative_names
 from vae_cli.runs.folder import RunFolder
 from vae_cli.runs.record import RunRecord, read

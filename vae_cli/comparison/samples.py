@@ -13,7 +13,7 @@ import numpy as np
 from vae_cli.comparison.labels import MOST_MEMBERS, left_out, member_title, of_the_best
 from vae_cli.comparison.members import reason
 from vae_cli.comparison.table import Row, Table
-from vae_cli.config.terminal import printable
+from vae_cli.errors import printable
 from vae_cli.reporting import plots
 from vae_cli.runs.record import RunRecord
 

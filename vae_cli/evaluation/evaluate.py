@@ -10,7 +10,7 @@ import torch
 from tqdm import tqdm
 
 from vae_cli.config.schema.commands import EvalConfig
-from vae_cli.config.terminal import printable
+from vae_cli.errors import printable
 from vae_cli.evaluation import tensorboard
 from vae_cli.evaluation.context import Context
 from vae_cli.evaluation.gallery import PICTURES
@@ -20,9 +20,9 @@ from vae_cli.evaluation.report import page
 from vae_cli.metrics.registry import metric
 from vae_cli.reporting.html import number
 from vae_cli.reporting.interrupts import signals_raise
-from vae_cli.reporting.output import OutputFolder
 from vae_cli.reporting.table import aligned
 from vae_cli.runs.folder import EvaluationFolder
+from vae_cli.runs.output import OutputFolder
 from vae_cli.version import versions
 
 log = logging.getLogger("vae_cli")

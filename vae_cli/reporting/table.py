@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from unicodedata import combining, east_asian_width
 
-from vae_cli.config.terminal import printable
+from vae_cli.errors import printable
 
 INDENT = GAP = "  "
 

@@ -5,12 +5,12 @@
 | pictures | `label` for names; `plots` turns mathematics off for every text |
 | pages | `html.render` escapes, and spells out control characters |
 | spreadsheets | `cell` |
-| terminals | `table.aligned` for tables, `vae_cli.config.terminal.printable` for lines |
+| terminals | `table.aligned` for tables, `vae_cli.errors.printable` for lines |
 """
 
 import re
 
-from vae_cli.config.terminal import printable
+from vae_cli.errors import printable
 
 LONGEST_LABEL = 60  # letters
 FORMULA = tuple("=+-@＝＋－＠")  # the wide ones, too

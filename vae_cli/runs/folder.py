@@ -3,15 +3,13 @@
 No other module spells these paths.
 """
 
-import os
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vae_cli.errors import RunLocked, RunRefused, UserError
+from vae_cli.errors import RunRefused, UserError
 from vae_cli.runs import lock
 from vae_cli.runs.checkpoint import checksums
 from vae_cli.runs.documents import read_json_object, read_yaml, write_json
@@ -118,43 +116,12 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder for this process; see `runs.lock.locked`. Raises RunRefused where the files of the run are links
-        or special files, which writing would follow or wait for."""
+        """Hold the folder for this process; see `runs.lock.locked`. Raises RunRefused where its files are links or FIFOs."""
         for entry in unusual_entries(self.path, FILES, FOLDERS):
             raise RunRefused(f"{entry}; it is not written to")
         with lock.locked(self.path):
             self.refusal_note.unlink(missing_ok=True)
             yield
-
-    @contextmanager
-    def removed_if_refused(self) -> Iterator[None]:
-        """Remove the folder of a new run if a UserError ends the run before its first metrics. Also remove the folders
-        above it that are then empty, up to the working directory. A folder that another process uses is kept."""
-        is_new = not self.path.exists() or not any(self.path.iterdir())
-        try:
-            yield
-        except RunRefused:
-            raise
-        except UserError:
-            if is_new and not self.metrics_file.exists() and not lock.is_held(self.path):
-                self._remove()
-            raise
-
-    def _remove(self) -> None:
-        shutil.rmtree(self.path, ignore_errors=True)
-        with suppress(OSError):  # a folder that is not empty ends the loop
-            for folder in self.path.absolute().parents:
-                if folder.is_relative_to(Path.cwd()) and folder != Path.cwd():
-                    folder.rmdir()
-
-    def refuse(self, reason: RunRefused) -> None:
-        """Note for the end of the sweep that this call leaves the folder unchanged: write the refusal note, or, where
-        another process holds the folder, update the time of the lock file."""
-        if isinstance(reason, RunLocked):
-            os.utime(self.lock_file)
-        else:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self.refusal_note.write_text(str(reason))
 
     def is_trained(self) -> bool:
         """Whether there is a checkpoint."""
@@ -173,22 +140,22 @@ class RunFolder:
 
         if not self.config_file.exists():
             raise UserError(f"{self} is no run folder: it has no {self.config_file.relative_to(self.path)}")
-        try:
-            return from_saved(read_yaml(self.config_file, self.path))
-        except ValueError as error:
-            raise UserError(f"{self.config_file} cannot be read: {error}") from error
+        return self._read(self.config_file, lambda file, folder: from_saved(read_yaml(file, folder)))
 
     def overrides(self) -> list[str]:
         """The overrides that were typed for this run. Raises UserError where they cannot be read."""
         if not self.overrides_file.exists():
             return []
-        try:
-            found = read_yaml(self.overrides_file, self.path) or []
-        except ValueError as error:
-            raise UserError(f"{self.overrides_file} cannot be read: {error}") from error
+        found = self._read(self.overrides_file, read_yaml) or []
         if not isinstance(found, list):
             raise UserError(f"{self.overrides_file} cannot be read: it is no list of overrides")
         return [str(override) for override in found]
+
+    def _read(self, file: Path, read: Callable[[Path, Path], Any]) -> Any:
+        try:
+            return read(file, self.path)
+        except ValueError as error:
+            raise UserError(f"{file} cannot be read: {error}") from error
 
     def record(self, **files: str) -> None:
         """Write .hydra/NAME.yaml for each NAME=TEXT. Hydra itself would write these files too early, before a run can
@@ -206,8 +173,7 @@ class RunFolder:
         write_json(self.summary_file, {**summary, "files": self.checksums()})
 
     def checksums(self) -> dict[str, str]:
-        """The files that decide what the run is, by their path in the folder, each with its checksum. Files that do not
-        exist or cannot be read are left out."""
+        """The readable files that decide what the run is, by their path in the folder, each with its checksum."""
         files = (self.config_file, self.overrides_file, self.metrics_file)
         return checksums(files, (self.best, self.last), self.path)
 

@@ -1,9 +1,13 @@
-"""Refuses a folder that holds what another run, or somebody else, has left."""
+"""Refuses a folder that holds what another run, or somebody else, has left; removes one that a refused run has made."""
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
-from vae_cli.errors import RunRefused
+from vae_cli.errors import RunRefused, UserError
+from vae_cli.runs import lock
 from vae_cli.runs.folder import FINISHED, UNFINISHED, UNREADABLE, RunFolder
 
 
@@ -17,6 +21,29 @@ def refuse_other_content(folder: RunFolder, config: Mapping[str, Any]) -> None:
         _refuse_foreign_files(folder)
     elif has_results(folder) and (found := differences(plain(folder.saved_config()), config)):
         raise RunRefused(f"{folder} holds a run of another configuration: {'; '.join(found)}")
+
+
+@contextmanager
+def removed_if_refused(folder: RunFolder) -> Iterator[None]:
+    """Remove the folder of a new run if a UserError ends the run before its first metrics. Also remove the folders above
+    it that are then empty, up to the working directory. A folder that another process uses is kept."""
+    is_new = not folder.path.exists() or not any(folder.path.iterdir())
+    try:
+        yield
+    except RunRefused:
+        raise
+    except UserError:
+        if is_new and not folder.metrics_file.exists() and not lock.is_held(folder.path):
+            _remove(folder.path)
+        raise
+
+
+def _remove(path: Path) -> None:
+    shutil.rmtree(path, ignore_errors=True)
+    with suppress(OSError):  # a folder that is not empty ends the loop
+        for folder in path.absolute().parents:
+            if folder.is_relative_to(Path.cwd()) and folder != Path.cwd():
+                folder.rmdir()
 
 
 def has_results(folder: RunFolder) -> bool:

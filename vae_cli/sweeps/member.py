@@ -1,5 +1,6 @@
 """Trains one member of a sweep from its start to its end. A failure of the member does not end the sweep."""
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -7,7 +8,7 @@ from typing import Any
 
 from vae_cli.config.failures import one_line
 from vae_cli.errors import Interrupted, RunLocked, RunRefused
-from vae_cli.runs.folder import Summary
+from vae_cli.runs.folder import RunFolder, Summary
 from vae_cli.sweeps.job import Job
 from vae_cli.sweeps.monitor import MONITORS, SWEEP_INTERRUPTED
 from vae_cli.sweeps.search_keys import is_search
@@ -62,7 +63,7 @@ def _contained(job: Job) -> Iterator[None]:
         if MONITORS:
             raise Interrupted(SWEEP_INTERRUPTED) from None
     except RunRefused as error:
-        job.folder.refuse(error)
+        note_refusal(job.folder, error)
         if job.cfg.fail_fast and not isinstance(error, RunLocked):
             _stop_sweep(job)
     except Exception as error:
@@ -70,6 +71,16 @@ def _contained(job: Job) -> Iterator[None]:
             job.folder.write_summary({"status": "failed", "error": one_line(error) or repr(error)})
         if job.cfg.fail_fast:
             _stop_sweep(job)
+
+
+def note_refusal(folder: RunFolder, reason: RunRefused) -> None:
+    """Note for the end of the sweep that this call leaves the folder unchanged: write the refusal note, or, where
+    another process holds the folder, update the time of the lock file."""
+    if isinstance(reason, RunLocked):
+        os.utime(folder.lock_file)
+    else:
+        folder.path.mkdir(parents=True, exist_ok=True)
+        folder.refusal_note.write_text(str(reason))
 
 
 def _stop_sweep(job: Job) -> None:

@@ -1,5 +1,6 @@
 """vae-train resume=RUN_FOLDER [epochs=N]: continues a run from its saved configuration, without Hydra."""
 
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
@@ -13,8 +14,9 @@ from vae_cli.training.run import train
 from vae_cli.training.session import Session
 
 
-def resume(folder: RunFolder, epochs: str | None, external_targets: bool = False) -> Summary:
-    """Train the run of `folder` to the end of its epochs, or of `epochs`. No other key may change."""
+def resume(path: Path, epochs: str | None, external_targets: bool = False) -> Summary:
+    """Train the run of the folder `path` to the end of its epochs, or of `epochs`. No other key may change."""
+    folder = RunFolder(path)
     cfg = folder.saved_config()
     before = cfg.get("epochs")
     if epochs is not None:

@@ -5,6 +5,7 @@ from omegaconf import DictConfig
 from vae_cli.config import resolvers
 from vae_cli.config.failures import reported
 from vae_cli.runs.folder import Summary
+from vae_cli.runs.occupied import removed_if_refused
 from vae_cli.sweeps.job import Job
 from vae_cli.sweeps.member import ObjectiveValue, objective_value, train_member
 from vae_cli.training.interrupts import Interrupts
@@ -32,7 +33,7 @@ def task(cfg: DictConfig) -> ObjectiveValue:
 
 def _train_single_run(job: Job) -> Summary:
     with (
-        job.folder.removed_if_refused(),
+        removed_if_refused(job.folder),
         Interrupts() as interrupts,
         job.session(interrupts, console=True) as run,
     ):

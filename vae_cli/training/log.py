@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from vae_cli.config.failures import one_line
-from vae_cli.config.terminal import printable
-from vae_cli.errors import UserError
+from vae_cli.errors import UserError, printable
 
 
 class _Printable(logging.Formatter):

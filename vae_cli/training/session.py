@@ -1,15 +1,13 @@
 """One run, from the lock of its folder to its summary. Imports torch only when there is something to train."""
 
 import logging
-import math
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vae_cli.config.schema.run import RunConfig
-from vae_cli.errors import Interrupted, UserError
-from vae_cli.runs import checkpoint
+from vae_cli.errors import Interrupted
 from vae_cli.runs.folder import RunFolder, Summary
 from vae_cli.runs.occupied import refuse_other_content
 from vae_cli.training.interrupts import Interrupts
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from vae_cli.data.dataset import Dataset
-    from vae_cli.engine.experiment import Experiment
     from vae_cli.engine.state import State
     from vae_cli.engine.trainable import Batch
 
@@ -94,14 +91,11 @@ class Session:
         from vae_cli.build import build_runtime
         from vae_cli.engine.trainable import SingleRun
         from vae_cli.training.console import announce
+        from vae_cli.training.initial import initial_state
         from vae_cli.training.logger import RunLogger
         from vae_cli.training.trainer import Trainer
 
-        last = self.folder.last
-        saved = checkpoint.load(last, self.config.plain()) if last.exists() else None
-        state = self._state(
-            self._build(), saved
-        )  # an error up to here leaves the files of the folder as they are
+        state = initial_state(self.config, self.folder, self.loaded)  # an error up to here changes no file
         if self.record:
             self.record()
         self.summary = contexts.enter_context(outcome(self.folder, self.log))
@@ -113,43 +107,6 @@ class Session:
         logger.configuration(self.config, self.folder.name)
         self.trainer = Trainer(state, runner, logger, self.folder)
         contexts.callback(self._update_summary)
-
-    def _build(self) -> "Experiment":
-        from vae_cli.build import build
-
-        return build(self.config, self.loaded)
-
-    def _state(self, experiment: "Experiment", saved: dict[str, Any] | None) -> "State":
-        from torch import Generator
-
-        from vae_cli.engine.state import State
-
-        state = State(experiment, Generator(experiment.device).manual_seed(self.config.seed))
-        if saved is None:
-            return state
-        try:
-            state.load_state_dict(saved)
-        except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
-            reason = " ".join(f"{type(error).__name__}: {error}".split())[:150]
-            raise UserError(f"{self.folder.last} does not fit its run: {reason}") from error
-        self._check_resumed(state, saved["data"].get("checksum"))
-        return state
-
-    def _check_resumed(self, state: "State", data_before: str | None) -> None:
-        """Raises UserError where the run cannot go on from this state. `data_before` is the checksum of the data that it was
-        trained on; checkpoints of earlier versions have none."""
-        data = state.experiment.data
-        if data_before not in (None, data.checksum):
-            raise UserError(
-                f"data={self.config.data.name} is not the data that {self.folder} was trained on: its images or labels have "
-                "changed, and its best validation result with them; start a new run"
-            )
-        if state.step > state.experiment.total_steps:
-            trained = state.step / state.experiment.steps_per_epoch
-            raise UserError(
-                f"epochs={self.config.epochs} is less than the {trained:g} epochs that {self.folder} has trained; "
-                f"allowed is at least {math.ceil(trained)}"
-            )
 
     @property
     def state(self) -> "State":

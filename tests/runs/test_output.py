@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from vae_cli.errors import UserError
-from vae_cli.reporting import output
-from vae_cli.reporting.output import OutputFolder
+from vae_cli.runs import output
+from vae_cli.runs.output import OutputFolder
 
 FILES = frozenset({"result.json", "page.html", "a.png", "b.png"})
 
@@ -138,7 +138,7 @@ def test_a_second_process_is_refused(tmp_path):
 KILLED = """
 import os, sys
 from pathlib import Path
-from vae_cli.reporting.output import OutputFolder
+from vae_cli.runs.output import OutputFolder
 moment, count = sys.argv[2], 0
 def killing(event, arguments):
     global count
@@ -204,7 +204,7 @@ import sys, time
 from pathlib import Path
 from vae_cli.config.failures import reported
 from vae_cli.reporting.interrupts import signals_raise
-from vae_cli.reporting.output import OutputFolder
+from vae_cli.runs.output import OutputFolder
 def work():
     with signals_raise(), OutputFolder(Path(sys.argv[1]), "result.json", "rows", frozenset()).replaced() as new:
         (new / "page.html").touch()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vae_cli.config.terminal import LONGEST, printable
+from vae_cli.errors import LONGEST, printable
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,37 @@
+"""A run that is refused leaves no folder, and one that has begun keeps it."""
+
+from pathlib import Path
+
+import pytest
+
+from vae_cli.errors import RunLocked, UserError
+from vae_cli.runs.folder import RunFolder
+from vae_cli.runs.occupied import removed_if_refused
+
+
+def fail_in(folder: RunFolder, error: Exception, *files: Path) -> None:
+    with pytest.raises(type(error)), removed_if_refused(folder):
+        for file in files:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
+        raise error
+
+
+def test_a_new_run_that_a_bad_key_ends_leaves_no_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = RunFolder(tmp_path / "outputs/vae/run")
+    fail_in(folder, UserError("a bad key"), folder.log_file, folder.config_file)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_folder_of_a_run_that_has_begun_is_kept(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    fail_in(folder, UserError("a bad key"), folder.metrics_file)
+    fail_in(folder, UserError("a bad key"))
+    assert folder.metrics_file.exists()
+
+
+def test_a_folder_that_another_process_has_just_locked_is_kept(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    fail_in(folder, RunLocked("another process writes it"), folder.lock_file)
+    assert folder.lock_file.exists()
