@@ -1,12 +1,9 @@
-"""The step metrics between two log lines: their sums over examples, and the check that they are finite."""
-
-import math
+"""The step metrics between two log lines: their sums over examples."""
 
 import torch
 from torch import Tensor
 
 from vae_cli.engine.experiment import Experiment
-from vae_cli.errors import Diverged
 
 
 def sums_over_examples(experiment: Experiment, step_metrics: Tensor, step: int) -> list[float]:
@@ -17,16 +14,3 @@ def sums_over_examples(experiment: Experiment, step_metrics: Tensor, step: int) 
     if step % experiment.steps_per_epoch == 0:  # the last batch of an epoch may be smaller
         examples[-1] = n - (experiment.steps_per_epoch - 1) * batch_size
     return [*(step_metrics * examples).sum(0).tolist(), examples.sum().item()]
-
-
-def raise_if_diverged(experiment: Experiment, step_metrics: Tensor, step: int) -> None:
-    """Raises Diverged with the first of these steps whose metrics are not finite. `step` is the number of the last one."""
-    if step_metrics.isfinite().all():
-        return
-    index, column = (~step_metrics.isfinite()).nonzero()[0].tolist()
-    first = step - len(step_metrics) + index + 1
-    name = experiment.step_metrics[column].replace("_", " ")
-    raise Diverged(
-        f"{name} is {step_metrics[index, column].item()} at step {first}, "
-        f"epoch {math.ceil(first / experiment.steps_per_epoch)}"
-    )

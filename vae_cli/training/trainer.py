@@ -11,10 +11,10 @@ from vae_cli.engine.runners import Runner
 from vae_cli.engine.state import State
 from vae_cli.engine.step import gradient_norm, means
 from vae_cli.engine.trainable import Batch
-from vae_cli.errors import Diverged
 from vae_cli.runs import checkpoint
 from vae_cli.runs.folder import RunFolder
-from vae_cli.training.intervals import raise_if_diverged, sums_over_examples
+from vae_cli.training.divergence import Before, diverged, raise_if_diverged
+from vae_cli.training.intervals import sums_over_examples
 from vae_cli.training.logger import RunLogger
 from vae_cli.training.validation import pictures, validation_metrics
 
@@ -27,6 +27,7 @@ class Trainer:
         self.experiment, self.config = state.experiment, state.experiment.config
         self.steps_per_epoch = self.experiment.steps_per_epoch
         self.total_steps = self.experiment.total_steps
+        self.before = Before()
         self.epoch_batches: Iterator[Batch] = iter(())  # the rest of the current epoch
         # times: the start of this log interval, the last last.pt, the last batch
         self.interval_start = self.checkpointed = self.batch_given = time.perf_counter()
@@ -86,15 +87,16 @@ class Trainer:
         state, experiment = self.state, self.experiment
         step_metrics = torch.cat(state.step_metrics).double().cpu()
         state.step_metrics = []
-        raise_if_diverged(experiment, step_metrics, state.step)
+        raise_if_diverged(experiment, step_metrics, state.step, self.before)
         sums = sums_over_examples(experiment, step_metrics, state.step)
         state.epoch_sums = [a + b for a, b in zip(state.epoch_sums, sums, strict=True)]
         now = time.perf_counter()
         state.seconds += now - self.interval_start
         state.examples += int(sums[-1])
         schedule = experiment.step_schedule(state.step - 1)
+        self.before = Before(step_metrics[-1], gradient_norm(state).item())
         metrics = means(experiment.step_metrics, sums) | {
-            "gradient_norm": gradient_norm(state).item(),
+            "gradient_norm": self.before.gradient_norm,
             "learning_rate": schedule.learning_rate,
             **schedule.objective,
             "examples_per_second": sums[-1] / (now - self.interval_start),
@@ -116,7 +118,7 @@ class Trainer:
         is not training time."""
         state = self.state
         if len(self.experiment.data.validation.images):
-            metrics, score = validation_metrics(self.experiment, state.step)
+            metrics, score = validation_metrics(self.experiment, state.step, self.before)
             self.logger.log("validation", state.step, self.epoch, metrics)
             self.logger.line(f"epoch {round(self.epoch)}/{self.config.epochs}", "validation", metrics)
             state.best, state.stale = (score, 0) if score > state.best else (state.best, state.stale + 1)
@@ -132,7 +134,8 @@ class Trainer:
         for part in (self.experiment.model, self.experiment.objective):
             for parameter, values in part.state_dict().items():
                 if not values.isfinite().all():
-                    raise Diverged(f"parameter {parameter} is not finite at step {self.state.step}")
+                    what = f"parameter {parameter} is not finite"
+                    raise diverged(self.experiment, what, self.state.step, self.before)
         self.logger.flush()
         state = self.state.state_dict()
         if name == "best":  # it is evaluated, never resumed; the optimizer is two thirds of the bytes

@@ -5,15 +5,15 @@ import math
 import numpy as np
 
 from vae_cli.engine.experiment import Experiment
-from vae_cli.errors import Diverged
 from vae_cli.metrics import bound, gradients
 from vae_cli.metrics.registry import direction
 from vae_cli.reporting import plots, previews
+from vae_cli.training.divergence import Before, diverged
 
 SAMPLES = 64
 
 
-def validation_metrics(experiment: Experiment, step: int) -> tuple[bound.Metrics, float]:
+def validation_metrics(experiment: Experiment, step: int, before: Before) -> tuple[bound.Metrics, float]:
     """The metrics after so many steps, and the score by which the best state is chosen: higher is better. Raises
     Diverged if the monitored metric is not finite."""
     data, objective, config = experiment.data, experiment.objective, experiment.config
@@ -22,8 +22,7 @@ def validation_metrics(experiment: Experiment, step: int) -> tuple[bound.Metrics
     )
     value = float(metrics[objective.monitor])  # type: ignore[arg-type]  # a number, not a list
     if not math.isfinite(value):
-        epoch = round(step / experiment.steps_per_epoch)
-        raise Diverged(f"validation {objective.monitor} is {value} at step {step}, epoch {epoch}")
+        raise diverged(experiment, f"validation {objective.monitor} is {value}", step, before)
     if config.gradient_draws:
         metrics |= _gradient_variance(experiment, step)
     return metrics, value if direction(objective.monitor) == "max" else -value
