@@ -15,7 +15,7 @@ from hydra.errors import (
 )
 from omegaconf.errors import OmegaConfBaseException
 
-from vae_cli.errors import RunFailed, UserError, did_you_mean
+from vae_cli.errors import LONGEST, RunFailed, UserError, did_you_mean, printable
 
 TRACEBACKS = os.environ.get("HYDRA_FULL_ERROR") == "1"  # what the user asked for, before we set it
 EXTRAS = {
@@ -38,7 +38,7 @@ def reported(program: str, work: Callable[[], T]) -> T:
     try:
         return work()
     except KeyboardInterrupt as error:
-        print(f"{program}: {error or 'interrupted'}", file=sys.stderr)
+        print(f"{program}: {printable(str(error) or 'interrupted', LONGEST)}", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
         if TRACEBACKS:
@@ -51,7 +51,7 @@ def reported(program: str, work: Callable[[], T]) -> T:
                 file=sys.stderr,
             )
             sys.exit(1)
-        print(f"{program}: {message}", file=sys.stderr)
+        print(f"{program}: {printable(message, LONGEST)}", file=sys.stderr)
         bad_input = isinstance(error, UserError | HydraException | OmegaConfBaseException | ValueError)
         sys.exit(2 if bad_input and str(error) not in NO_TRIAL else 1)
 

@@ -154,8 +154,8 @@ class RunFolder:
     def _read(self, file: Path, read: Callable[[Path, Path], Any]) -> Any:
         try:
             return read(file, self.path)
-        except ValueError as error:
-            raise UserError(f"{file} cannot be read: {error}") from error
+        except (OSError, ValueError) as error:
+            raise UserError(f"{file} cannot be read: {getattr(error, 'strerror', error)}") from error
 
     def record(self, **files: str) -> None:
         """Write .hydra/NAME.yaml for each NAME=TEXT. Hydra itself would write these files too early, before a run can
