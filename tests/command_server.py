@@ -91,9 +91,13 @@ class CommandServer:
         time_limit: float | None = None,
         env: Mapping[str, str | None] | None = None,
         limits: Mapping[str, int] | None = None,
+        before: tuple[Path, list[Any]] | None = None,
+        patience: float = 0.0,
     ) -> Running:
         """`signals`: (seconds from the start, number). `time_limit` kills its whole process group. `env`: what is other
-        than in ENVIRONMENT; None for what is not set. `limits`: {"RLIMIT_FSIZE": bytes}, as `resource` names them."""
+        than in ENVIRONMENT; None for what is not set. `limits`: {"RLIMIT_FSIZE": bytes}, as `resource` names them.
+        `before`: a Python file, and the arguments of its function `install`, which is called in the command's process.
+        `patience`: seconds that its other processes have to end by themselves once it has ended."""
         words = [program, *map(str, arguments)]
         number = next(self._numbers)
         streams = [self._folder / f"{number}.{name}" for name in ("stdout", "stderr")]
@@ -102,6 +106,7 @@ class CommandServer:
         request = {
             "arguments": words, "cwd": str(cwd), "streams": [str(file) for file in streams],
             "signals": list(signals), "time_limit": time_limit, "env": dict(env or {}), "limits": dict(limits or {}),
+            "before": before and [str(before[0]), before[1]], "patience": patience,
         }  # fmt: skip
         self.tell({"start": request})
         while (message := self._message(None)) is not None and "started" not in message:

@@ -8,6 +8,7 @@ import importlib
 import json
 import os
 import resource
+import runpy
 import select
 import signal
 import sys
@@ -16,6 +17,8 @@ import time
 import traceback
 from collections.abc import Callable
 from typing import Any, NamedTuple, NoReturn
+
+from process_groups import outlived
 
 IMPORTED = (  # what the commands import where they need it
     "matplotlib.backends.backend_agg", "matplotlib.figure", "torch._dynamo", "torch.utils.tensorboard", "tqdm",
@@ -91,6 +94,9 @@ def _become(request: dict[str, Any]) -> Callable[[], None]:
     for descriptor, file in enumerate(request["streams"], 1):
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
     os.chdir(request["cwd"])
+    if before := request["before"]:
+        file, arguments = before
+        runpy.run_path(file)["install"](*arguments)
     for name, value in request["limits"].items():
         resource.setrlimit(getattr(resource, name), (value, value))
     program, *_ = sys.argv = request["arguments"]
@@ -105,6 +111,7 @@ class Server:
 
     def __init__(self) -> None:
         self._commands: dict[int, float] = {}  # pid → when it was started; those that are not reaped
+        self._patience: dict[int, float] = {}
         self._limited: set[int] = set()
         self._timers: list[Timer] = []
         self._unread = b""
@@ -161,11 +168,13 @@ class Server:
             del self._commands[pid]
             self._limited.discard(pid)
             code = os.waitstatus_to_exitcode(status)
-            _say(ended=pid, status=code, seconds=seconds, timed_out=timed_out, left=_kill_group(pid))
+            left = outlived(pid, self._patience.pop(pid))
+            _say(ended=pid, status=code, seconds=seconds, timed_out=timed_out, left=left)
 
     def started(self, pid: int, request: dict[str, Any]) -> None:
         os.setpgid(pid, pid)
         started = self._commands[pid] = time.monotonic()
+        self._patience[pid] = request["patience"]
         for seconds, number in request["signals"]:
             heapq.heappush(self._timers, Timer(started + seconds, pid, started, number, False))
         if (limit := request["time_limit"]) is not None:
@@ -182,16 +191,7 @@ class Server:
 
     def kill_all(self) -> None:
         for pid in self._commands:
-            _kill_group(pid)
-
-
-def _kill_group(pid: int) -> bool:
-    """Whether anything was left in the process group."""
-    try:
-        os.killpg(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return False
-    return True
+            outlived(pid, 0)
 
 
 def _say(**message: Any) -> None:
