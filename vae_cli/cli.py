@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 
 from vae_cli.config import arguments, resolvers
 from vae_cli.config.compose import accept_comparison, accept_evaluation, prepare_hydra
-from vae_cli.config.failures import one_line, reported
+from vae_cli.config.failures import complain, one_line, reported
 from vae_cli.config.yaml_comments import config_folder
 from vae_cli.errors import UserError
 from vae_cli.sweeps.monitor import MONITORS
@@ -52,7 +52,7 @@ def compare() -> None:
 def _hydra(program: str, config: str, task: Callable[[DictConfig], Any], example: str) -> None:
     """Let Hydra read the command line."""
     if refused := arguments.refused_flag(sys.argv[1:], program, example):
-        print(f"{program}: {refused}", file=sys.stderr)
+        complain(program, refused)
         sys.exit(2)
     prepare_hydra()
     resolvers.register()
@@ -97,7 +97,7 @@ def _carried_out(program: str, work: Callable[[], None]) -> None:
         work()
     except Exception as error:
         overrides = " ".join(HydraConfig.get().overrides.task)
-        print(f"{program} {overrides}: {one_line(error, program) or repr(error)}", file=sys.stderr)
+        complain(f"{program} {overrides}", one_line(error, program) or repr(error))
         raise
 
 

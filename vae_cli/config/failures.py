@@ -38,7 +38,7 @@ def reported(program: str, work: Callable[[], T]) -> T:
     try:
         return work()
     except KeyboardInterrupt as error:
-        print(f"{program}: {printable(str(error) or 'interrupted', LONGEST)}", file=sys.stderr)
+        complain(program, str(error) or "interrupted", longest=None)  # it ends in a command to copy
         sys.exit(130)
     except Exception as error:
         if TRACEBACKS:
@@ -46,14 +46,19 @@ def reported(program: str, work: Callable[[], T]) -> T:
         message = one_line(error, program)
         if message is None:
             traceback.print_exc()
-            print(
-                f"{program}: {type(error).__name__}: {error} (this is a fault of vae-cli, please report it)",
-                file=sys.stderr,
+            complain(
+                program, f"this is a fault of vae-cli, please report it: {type(error).__name__}: {error}"
             )
             sys.exit(1)
-        print(f"{program}: {printable(message, LONGEST)}", file=sys.stderr)
+        complain(program, message)
         bad_input = isinstance(error, UserError | HydraException | OmegaConfBaseException | ValueError)
         sys.exit(2 if bad_input and str(error) not in NO_TRIAL else 1)
+
+
+def complain(program: str, message: str, longest: int | None = LONGEST) -> None:
+    """One line on stderr, which cannot control the terminal."""
+    line = re.sub(r"\s*\n\s*", " ", f"{program}: {message}")
+    print(printable(line, longest), file=sys.stderr)
 
 
 def one_line(error: Exception, program: str = "vae-train") -> str | None:
