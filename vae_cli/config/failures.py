@@ -13,7 +13,7 @@ from hydra.errors import (
     MissingConfigException,
     OverrideParseException,
 )
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from vae_cli.errors import LONGEST, RunFailed, UserError, did_you_mean, printable
 
@@ -63,6 +63,8 @@ def complain(program: str, message: str, longest: int | None = LONGEST) -> None:
 
 def one_line(error: Exception, program: str = "vae-train") -> str | None:
     """What to say of an error that has its cause outside this program; None for one that has not."""
+    if isinstance(error, UserWarning) and isinstance(error.__context__, Exception):  # of a callback of Hydra
+        error = error.__context__
     if isinstance(error, MissingConfigException) and error.options is not None:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         options = list(error.options)
@@ -87,7 +89,11 @@ def one_line(error: Exception, program: str = "vae-train") -> str | None:
         return "no trial of the search has a result; the train.log of each member says why"
     if isinstance(error, OverrideParseException):
         return f"cannot read {error.override!r}: write key=value, and quote a value with special characters: key='…'"
-    if isinstance(error, HydraException | OmegaConfBaseException):
+    if isinstance(error, OmegaConfBaseException):
+        return of_omegaconf(error)
+    if isinstance(error, HydraException) and isinstance(error.__cause__, OmegaConfBaseException):
+        return of_omegaconf(error.__cause__)
+    if isinstance(error, HydraException):
         return " ".join(f"{error} {error.__cause__ or ''}".split())
     if isinstance(error, OSError):
         return f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
@@ -95,6 +101,16 @@ def one_line(error: Exception, program: str = "vae-train") -> str | None:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()[:200]
         return f"the launcher gave up: {reason}; the same command goes on with what is unfinished"
     return str(error) if isinstance(error, UserError | RunFailed) else None
+
+
+def of_omegaconf(error: OmegaConfBaseException) -> str:
+    """The key, and what OmegaConf says of it, without its types."""
+    key = str(error.full_key or "")
+    if isinstance(error, MissingMandatoryValue):
+        key = key or str(error).rpartition(" ")[2]
+        return f"{key} must be given: {key}=VALUE"
+    reason, *_ = str(error.msg or error).splitlines() or [type(error).__name__]
+    return f"{key}: {reason}" if key and key not in reason else reason
 
 
 def known_names(program: str) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
@@ -80,7 +81,8 @@ def _member_count(config: DictConfig) -> int | None:
     if config.hydra.runtime.choices.get("hydra/sweeper") != "basic":
         return None
     params = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
-    parsed = OverridesParser.create().parse_overrides([*params, *config.hydra.overrides.task])
+    loader = GlobalHydra.instance().config_loader()  # knows what glob(*) stands for
+    parsed = OverridesParser.create(loader).parse_overrides([*params, *config.hydra.overrides.task])
     counts = {override.key_or_group: _value_count(override) for override in parsed}  # a later override wins
     return math.prod(counts.values())
 
