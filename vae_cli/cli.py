@@ -13,13 +13,12 @@ from omegaconf import DictConfig
 
 from vae_cli.config import arguments, resolvers
 from vae_cli.config.compose import accept_comparison, accept_evaluation, prepare_hydra
-from vae_cli.config.failures import complain, one_line, reported
+from vae_cli.config.failures import one_line, reported
 from vae_cli.config.yaml_comments import config_folder
 from vae_cli.errors import UserError
-from vae_cli.sweeps.monitor import MONITORS
 from vae_cli.sweeps.resume import resume
 from vae_cli.sweeps.search import report_searches
-from vae_cli.sweeps.summary import summarize
+from vae_cli.sweeps.summary import close_sweeps
 from vae_cli.sweeps.task import task
 
 
@@ -32,9 +31,9 @@ def train() -> None:
     try:
         _hydra("vae-train", "config", task, "optimizer.lr=0.001")
     finally:
-        finished = [summarize(monitor.sweep, monitor.close()) for monitor in MONITORS]
+        finished = close_sweeps()
         found = report_searches()
-    if not (all(finished) and found):
+    if not (finished and found):
         sys.exit(1)
 
 
@@ -52,7 +51,7 @@ def compare() -> None:
 def _hydra(program: str, config: str, task: Callable[[DictConfig], Any], example: str) -> None:
     """Let Hydra read the command line."""
     if refused := arguments.refused_flag(sys.argv[1:], program, example):
-        complain(program, refused)
+        print(f"{program}: {refused}", file=sys.stderr)
         sys.exit(2)
     prepare_hydra()
     resolvers.register()
@@ -97,7 +96,7 @@ def _carried_out(program: str, work: Callable[[], None]) -> None:
         work()
     except Exception as error:
         overrides = " ".join(HydraConfig.get().overrides.task)
-        complain(f"{program} {overrides}", one_line(error, program) or repr(error))
+        print(f"{program} {overrides}: {one_line(error, program) or repr(error)}", file=sys.stderr)
         raise
 
 

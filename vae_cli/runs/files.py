@@ -72,11 +72,10 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
-    except BaseException as error:  # a signal may raise KeyboardInterrupt
+    except OSError as error:
         if not partial.is_dir():
             partial.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            error.filename = error.filename or str(path)  # the error of a full disk does not name the file
+        error.filename = error.filename or str(path)  # the error of a full disk does not name the file
         raise
     sync(path.parent)
 
