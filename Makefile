@@ -1,6 +1,9 @@
 # make help lists the targets. Everything is set up in .venv beside this file; nothing else is touched.
 PYTHON ?= python3
 BIN := .venv/bin
+N ?= 50
+SEED ?= 0
+TRIALS = VAE_CLI_TRIALS=$(N) VAE_CLI_SEED=$(SEED)
 
 .PHONY: help train test test-crash test-launchers lint docs bench bench-gpu reproduce clean
 
@@ -13,8 +16,8 @@ train: .venv/installed  ## set up, then train: make train ARGS="latent=bernoulli
 test: .venv/installed-dev  ## set up, then run the tests: make test ARGS="-k resume"
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile $(ARGS)
 
-test-crash: .venv/installed-dev  ## kill 50 runs at random moments; started again, each ends bit for bit as if it had not been
-	VAE_CLI_KILLS=50 $(BIN)/pytest -s tests/integration/test_crash.py $(ARGS)
+test-crash: .venv/installed-dev  ## N=50 signals at random moments of every command: called again, all is bit for bit as if undisturbed
+	$(TRIALS) $(BIN)/pytest -s tests/integration/crash $(ARGS)
 
 test-launchers: .venv/installed-launchers  ## sweeps through real Slurm, Ray, joblib and submitit (minutes; as root it installs Slurm)
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! command -v sbatch >/dev/null; then \

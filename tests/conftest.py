@@ -2,16 +2,14 @@
 to be imported, and three tiny runs."""
 
 import functools
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hydra
 import pytest
 import torch
+from command_server import CommandServer, Finished
 from hydra.core.global_hydra import GlobalHydra
 
 from vae_cli.config import resolvers
@@ -30,7 +28,7 @@ SMALL_MODEL = (
     "network.hidden=[8]", "latent.code_size=3", "batch_size=8", "epochs=3", "nll_samples=4", "optimizer.lr=0.01",
 )  # fmt: skip
 
-Command = Callable[..., subprocess.CompletedProcess]
+Command = Callable[..., Finished]
 
 
 @functools.cache
@@ -73,76 +71,17 @@ def composed_by_hydra() -> Iterator[None]:
         yield
 
 
-# One process imports torch; each command is then a child of it with its own arguments, folder, streams and status.
-SERVER = """
-import json, os, signal, sys, traceback
-import matplotlib.backends.backend_agg, matplotlib.figure, torch._dynamo, torch.utils.tensorboard, tqdm
-import vae_cli.cli, vae_cli.comparison.compare, vae_cli.data.arrays, vae_cli.data.mnist, vae_cli.data.rectangles, vae_cli.evaluation.evaluate
-import vae_cli.models.latents.gaussian, vae_cli.models.networks, vae_cli.objectives.elbo, vae_cli.training.console
-import vae_cli.training.final, vae_cli.training.logger, vae_cli.training.run, vae_cli.training.trainer
-from vae_cli import __main__ as commands
-from vae_cli.config.compose import prepare_hydra
-
-prepare_hydra()
-
-signal.signal(signal.SIGALRM, lambda *_: os.kill(child, signal.SIGKILL))
-for line in sys.stdin:
-    request = json.loads(line)
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            for name in ("stdout", "stderr"):
-                file = os.open(request[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-                os.dup2(file, {"stdout": 1, "stderr": 2}[name])
-            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-            os.chdir(request["cwd"])
-            program, *_ = sys.argv = request["arguments"]
-            try:
-                {"vae-train": commands.train, "vae-eval": commands.evaluate, "vae-compare": commands.compare}[program]()
-                status = 0
-            except SystemExit as end:
-                status = end.code or 0
-            except BaseException:
-                traceback.print_exc()
-        finally:
-            sys.stdout.flush(), sys.stderr.flush()
-            os._exit(status)
-    signal.setitimer(signal.ITIMER_REAL, request["kill_after"])  # 0: never
-    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)  # not reaped yet: its number is no other process's
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-"""
+@pytest.fixture(scope="session")
+def command_server(tmp_path_factory) -> Iterator[CommandServer]:
+    with CommandServer(tmp_path_factory.mktemp("streams")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
-def command(tmp_path_factory) -> Iterator[Command]:
+def command(command_server) -> Command:
     """`command("vae-eval", "run=…", cwd=folder)`: no network, no CUDA, one thread. With `kill_after` it gets a SIGKILL
     after so many seconds, and returns -9 unless it has ended before."""
-    folder = tmp_path_factory.mktemp("streams")
-    environment = {k: v for k, v in os.environ.items() if k not in ("VAE_CLI_DATA", "HYDRA_FULL_ERROR")}
-    environment |= {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONIOENCODING": "utf-8"}
-    environment |= dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9") | {"no_proxy": ""}
-    server = subprocess.Popen(
-        [sys.executable, "-c", SERVER],
-        env=environment, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert server.stdin is not None and server.stdout is not None
-
-    def run(*arguments: object, cwd: Path, kill_after: float | None = None) -> subprocess.CompletedProcess:
-        files = {name: str(folder / name) for name in ("stdout", "stderr")}
-        words = [str(argument) for argument in arguments]
-        request = files | {"arguments": words, "cwd": str(cwd), "kill_after": kill_after or 0}
-        print(json.dumps(request), file=server.stdin, flush=True)
-        status = int(server.stdout.readline())
-        return subprocess.CompletedProcess(
-            words, status, *(Path(file).read_text() for file in files.values())
-        )
-
-    yield run
-    server.stdin.close()
-    server.wait(timeout=60)
-    server.stdout.close()
+    return command_server.run
 
 
 @pytest.fixture(scope="session")

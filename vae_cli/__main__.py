@@ -1,43 +1,61 @@
 """The entrances of the three commands; `python -m vae_cli` is vae-train.
 
 `--help` is answered here, from the YAML files alone: importing Hydra and pydantic takes longer than anything else it does.
+What is imported is imported inside of a function, so that Ctrl-C is answered from the beginning.
 """
 
+import signal
 import sys
-
-from vae_cli.config import help
-from vae_cli.config.arguments import asks_for_help
-from vae_cli.config.yaml_comments import config_folder
 
 
 def train() -> None:
     """vae-train"""
-    if not _helped("config"):
-        from vae_cli import cli
-
-        cli.train()
+    _command("vae-train", "train", "config")
 
 
 def evaluate() -> None:
     """vae-eval"""
-    if not _helped("eval"):
-        from vae_cli import cli
-
-        cli.evaluate()
+    _command("vae-eval", "evaluate", "eval")
 
 
 def compare() -> None:
     """vae-compare"""
-    if not _helped("compare"):
-        from vae_cli import cli
-
-        cli.compare()
+    _command("vae-compare", "compare", "compare")
 
 
-def _helped(config: str) -> bool:
-    if asks := asks_for_help(sys.argv[1:]):
-        print(help.text(config_folder(), config, sys.argv[1:]))
-    return asks
+def _command(program: str, name: str, config: str) -> None:
+    try:
+        from vae_cli.config import streams
+
+        streams.prepare()
+        if not _answered(config):
+            from vae_cli import cli
+
+            getattr(cli, name)()
+    except KeyboardInterrupt:
+        print(f"{program}: interrupted", file=sys.stderr)
+        sys.exit(130)
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python itself needs 0.4 s to end, and must not print tracebacks
+
+
+def _answered(config: str) -> bool:
+    """Whether the command line asked for the help, or for the version."""
+    from vae_cli.config.arguments import asks_for_help
+
+    arguments = sys.argv[1:]
+    if asks_for_help(arguments):
+        from vae_cli.config import help
+        from vae_cli.config.yaml_comments import config_folder
+
+        print(help.text(config_folder(), config, arguments))
+    elif "--version" in arguments:
+        from vae_cli.version import __version__
+
+        print(f"vae-cli {__version__}")
+    else:
+        return False
+    return True
 
 
 if __name__ == "__main__":

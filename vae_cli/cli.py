@@ -13,12 +13,13 @@ from omegaconf import DictConfig
 
 from vae_cli.config import arguments, resolvers
 from vae_cli.config.compose import accept_comparison, accept_evaluation, prepare_hydra
-from vae_cli.config.failures import one_line, reported
+from vae_cli.config.failures import complain, one_line, reported
 from vae_cli.config.yaml_comments import config_folder
 from vae_cli.errors import UserError
+from vae_cli.sweeps.monitor import MONITORS
 from vae_cli.sweeps.resume import resume
 from vae_cli.sweeps.search import report_searches
-from vae_cli.sweeps.summary import close_sweeps
+from vae_cli.sweeps.summary import summarize
 from vae_cli.sweeps.task import task
 
 
@@ -31,9 +32,9 @@ def train() -> None:
     try:
         _hydra("vae-train", "config", task, "optimizer.lr=0.001")
     finally:
-        finished = close_sweeps()
+        finished = [summarize(monitor.sweep, monitor.close()) for monitor in MONITORS]
         found = report_searches()
-    if not (finished and found):
+    if not (all(finished) and found):
         sys.exit(1)
 
 
@@ -51,7 +52,7 @@ def compare() -> None:
 def _hydra(program: str, config: str, task: Callable[[DictConfig], Any], example: str) -> None:
     """Let Hydra read the command line."""
     if refused := arguments.refused_flag(sys.argv[1:], program, example):
-        print(f"{program}: {refused}", file=sys.stderr)
+        complain(program, refused)
         sys.exit(2)
     prepare_hydra()
     resolvers.register()
@@ -96,7 +97,7 @@ def _carried_out(program: str, work: Callable[[], None]) -> None:
         work()
     except Exception as error:
         overrides = " ".join(HydraConfig.get().overrides.task)
-        print(f"{program} {overrides}: {one_line(error, program) or repr(error)}", file=sys.stderr)
+        complain(f"{program} {overrides}", one_line(error, program) or repr(error))
         raise
 
 

@@ -1,13 +1,15 @@
 """The choice of a runner by `runtime=`."""
 
 import pytest
-from engine.steps import new_state, single_run, small
+import torch
+from engine.steps import make_steps, new_state, single_run, small
+from torch._inductor import config as inductor
 
 from vae_cli.build import build_runtime
 from vae_cli.engine import runtimes
 from vae_cli.engine.runtimes import Auto, Compile, Eager, Graph, reason_against_capture
 from vae_cli.engine.trainable import SingleRun
-from vae_cli.errors import UserError
+from vae_cli.errors import RunFailed, UserError
 
 
 def test_auto_traces_on_a_cpu_where_there_are_enough_steps(monkeypatch):
@@ -42,3 +44,24 @@ def test_the_reason_against_a_capture_is_given():
     assert "optimizer" in str(reason_against_capture(with_images_on_a_device("optimizer=adagrad")))
     assert "data.placement" in str(reason_against_capture(single_run()))
     assert reason_against_capture(with_images_on_a_device()) is None
+
+
+@pytest.mark.parametrize("compiler", ["", "no-such-compiler", "false"])
+def test_a_missing_compiler_is_said_before_the_first_step(compiler):
+    for runtime in (Compile(), Graph(10, compile=True)):
+        with (
+            inductor.patch("cpp.cxx", (None, compiler)),
+            pytest.raises(UserError, match=r"needs a C\+\+ compiler .* runtime=eager needs none"),
+        ):
+            runtime(single_run())
+
+
+def test_a_compiler_that_fails_ends_the_run_in_one_sentence(monkeypatch):
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("cannot write\nCommand: g++")
+
+    state = new_state()
+    runner = Compile()(SingleRun(state))
+    monkeypatch.setattr(torch._inductor.compile_fx, "compile_fx", fail)
+    with pytest.raises(RunFailed, match=r"^this step cannot be compiled: cannot write; .*runtime=eager"):
+        make_steps(runner, state, 1)

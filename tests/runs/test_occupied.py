@@ -24,6 +24,14 @@ def test_a_new_run_that_a_bad_key_ends_leaves_no_folder(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_empty_folder_that_was_there_is_emptied_and_kept(tmp_path, monkeypatch):
+    """It may be the working directory."""
+    monkeypatch.chdir(tmp_path)
+    folder = RunFolder(Path())
+    fail_in(folder, UserError("a bad key"), folder.log_file, folder.config_file)
+    assert tmp_path.is_dir() and list(tmp_path.iterdir()) == []
+
+
 def test_the_folder_of_a_run_that_has_begun_is_kept(tmp_path):
     folder = RunFolder(tmp_path / "run")
     fail_in(folder, UserError("a bad key"), folder.metrics_file)

@@ -203,7 +203,7 @@ INTERRUPTED = """
 import sys, time
 from pathlib import Path
 from vae_cli.config.failures import reported
-from vae_cli.reporting.interrupts import signals_raise
+from vae_cli.runs.interrupts import signals_raise
 from vae_cli.runs.output import OutputFolder
 def work():
     with signals_raise(), OutputFolder(Path(sys.argv[1]), "result.json", "rows", frozenset()).replaced() as new:

@@ -138,3 +138,18 @@ def test_the_evaluation_of_another_state_is_left_out_and_said(checked):
     summary["files"] = {"checkpoints/best.pt": str(checkpoint.identity(checked.best))}
     checked.evaluation.summary_file.write_text(json.dumps(summary))
     assert read(checked, "run").metrics["evaluation.nll"] == 7.5 and read(checked, "run").notices == ()
+
+
+@pytest.mark.parametrize(("step", "is_left_out"), [(3, True), (12, False)])
+@pytest.mark.parametrize(("checkpoint", "key"), [("best", "best_step"), ("last", "steps")])
+def test_the_evaluation_of_an_earlier_version_names_its_state_by_the_step(
+    checked, step, is_left_out, checkpoint, key
+):
+    checked.write_summary({"status": "finished", "test": {"nll": 8.0}, key: 12})
+    evaluated = {"figures": {"nll": {"value": 7.5}}, "step": step, "checkpoint": checkpoint}
+    checked.evaluation.path.mkdir()
+    checked.evaluation.summary_file.write_text(json.dumps(evaluated))
+    record = read(checked, "run")
+    assert ("evaluation.nll" not in record.metrics) == is_left_out
+    said = "another state (step 3; the checkpoint is now of step 12)"
+    assert [said in notice for notice in record.notices] == [True] * is_left_out

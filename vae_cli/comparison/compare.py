@@ -13,12 +13,12 @@ from vae_cli.comparison.page import comparison_page, metrics_in_order, statistic
 from vae_cli.comparison.table import Table, tabulate
 from vae_cli.config.schema.commands import CompareConfig
 from vae_cli.errors import LONGEST, UserError, printable
-from vae_cli.reporting.interrupts import signals_raise
 from vae_cli.reporting.table import aligned
 from vae_cli.reporting.text import cell
 from vae_cli.runs.differing import setting_text
 from vae_cli.runs.discovery import COMPARISON, run_folders, without_comparisons
 from vae_cli.runs.folder import FINISHED
+from vae_cli.runs.interrupts import signals_raise
 from vae_cli.runs.output import OutputFolder
 
 log = logging.getLogger("vae_cli")

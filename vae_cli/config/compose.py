@@ -4,32 +4,33 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
-import yaml
 from hydra import compose
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 from hydra.errors import MissingConfigException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
+from vae_cli.config.failures import of_omegaconf
+from vae_cli.config.pairs import refuse_wrong_pair
 from vae_cli.config.saved import ADDED, upgraded
 from vae_cli.config.schema.commands import CompareConfig, EvalConfig
 from vae_cli.config.schema.data import DataConfig
-from vae_cli.config.schema.estimators import EstimatorConfig
 from vae_cli.config.schema.fields import Plain
-from vae_cli.config.schema.keys import call_keys, command_keys, option_class, roles
-from vae_cli.config.schema.latents import LatentConfig
+from vae_cli.config.schema.keys import call_keys, command_keys, roles
 from vae_cli.config.schema.messages import sentence
 from vae_cli.config.schema.part import Checked
 from vae_cli.config.schema.run import GROUPS, CallConfig, RunConfig
-from vae_cli.config.yaml_comments import PACKAGE, config_folder
+from vae_cli.config.yaml_comments import PACKAGE
+from vae_cli.config.yaml_files import place, read_by_us
 from vae_cli.errors import UserError, did_you_mean
 
-NOT_OF_A_RUN = ("hydra", "experiment", *CallConfig.model_fields)  # they may change from one call to the next
+NOT_OF_A_RUN = ("hydra", *CallConfig.model_fields)  # they may change from one call to the next
 DATA_FOLDER = '${oc.env:VAE_CLI_DATA,"~/.cache/vae-cli"}'  # data.root in config.yaml
 ASKS = re.compile(r"\$\{[^${}]*:")  # the beginning of a resolver's call
 Model = TypeVar("Model", bound=Checked)
@@ -42,12 +43,24 @@ def prepare_hydra() -> None:
     warnings.filterwarnings(
         "ignore", r"\s*'hydra/.*' is validated against ConfigStore schema with the same name"
     )
+    # Hydra goes on after an error of a callback, which may be the one that refuses a run
+    warnings.filterwarnings("error", "Callback .* raised")
     Plugins.instance()  # imports all plugins, which store their options, once
-    # Hydra would refuse our hydra/sweeper options, or warn of them, beside those of the same names that are stored.
-    for name in ("basic.yaml", "optuna.yaml"):
-        ConfigStore.instance().repo["hydra"]["sweeper"].pop(name, None)
+    read_by_us()
+    # Hydra would refuse our hydra/sweeper/optuna.yaml beside the option of that name that the plugin has stored.
+    ConfigStore.instance().repo["hydra"]["sweeper"].pop("optuna.yaml", None)
 
 
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """Turn what OmegaConf says of a reference to another key, or of a missing value, into a UserError."""
+    try:
+        yield
+    except OmegaConfBaseException as error:
+        raise UserError(of_omegaconf(error)) from error
+
+
+@_in_words()
 def accept(cfg: DictConfig, external_targets: bool | None = None) -> RunConfig:
     """The checked configuration of a run. `external_targets` allows parts from outside this package; None: as `cfg`,
     the configuration of this call, says.
@@ -58,7 +71,7 @@ def accept(cfg: DictConfig, external_targets: bool | None = None) -> RunConfig:
         given = isinstance(part, DictConfig) and {"name", "_target_"} <= part.keys()
         if not given and group not in ADDED:
             raise UserError(f"{group} must be given: {group}=OPTION")
-    _check_pair(cfg)
+    refuse_wrong_pair(cfg)
     external = bool(cfg.get("external_targets")) if external_targets is None else external_targets
     return run_config(plain(cfg), external)
 
@@ -70,7 +83,13 @@ def run_config(config: Mapping[str, Any], external_targets: bool = False) -> Run
 
 def accept_call(cfg: DictConfig) -> CallConfig:
     """The checked keys of one call of vae-train."""
-    return _checked(CallConfig, _plain(OmegaConf.masked_copy(cfg, call_keys())), call_keys())
+    call = _checked(CallConfig, _plain(OmegaConf.masked_copy(cfg, call_keys())), call_keys())
+    if call.resume is not None:
+        raise UserError(
+            f"resume={call.resume} is not allowed here; on the command line, resume=FOLDER without other keys but "
+            f"epochs=N continues a run{place(['resume'])}"
+        )
+    return call
 
 
 def accept_evaluation(cfg: DictConfig) -> EvalConfig:
@@ -91,13 +110,8 @@ def _without_hydra(cfg: DictConfig) -> Plain:
 
 
 def _plain(cfg: DictConfig) -> Plain:
-    try:
+    with _in_words():
         plain = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
-    except MissingMandatoryValue as error:
-        key = error.full_key or str(error)
-        raise UserError(f"{key} must be given: {key}=VALUE") from error
-    except OmegaConfBaseException as error:
-        raise UserError(" ".join(str(error).split())) from error
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items()}
 
@@ -114,32 +128,16 @@ def _checked(
     try:
         return model.model_validate(value, context=context)
     except ValidationError as error:
-        raise UserError(prefix + sentence(error, model, value, names)) from error
+        raise UserError(prefix + sentence(error, model, value, names) + _place(error)) from error
 
 
-def _check_pair(cfg: DictConfig) -> None:
-    """Refuse an estimator that cannot serve the latent. This comes before keys are resolved: those of a wrong pair refer to
-    keys that the other part does not have."""
-    current = upgraded({group: {"_target_": cfg[group].get("_target_")} for group in ("latent", "estimator")})
-    latent = option_class("latent", str(current["latent"]["_target_"]))
-    estimator = option_class("estimator", str(current["estimator"]["_target_"]))
-    assert issubclass(latent, LatentConfig)
-    assert issubclass(estimator, EstimatorConfig)
-    if not estimator.serves(latent):
-        raise UserError(
-            f"estimator={cfg.estimator.name} cannot serve latent={cfg.latent.name}; "
-            f"allowed are {', '.join(_serving(latent))}"
-        )
-
-
-def _serving(latent: type[LatentConfig]) -> list[str]:
-    """The estimators of this package that can serve a latent, by their option's name."""
-    options = {
-        file.stem: yaml.safe_load(file.read_text())
-        for file in sorted((config_folder() / "estimator").glob("*.yaml"))
-    }
-    models = EstimatorConfig.options()
-    return [name for name, option in options.items() if models[option["_target_"]].serves(latent)]
+def _place(error: ValidationError) -> str:
+    """The user's file that gives the key of the error, unless the command line gives it."""
+    first, *_ = error.errors(include_url=False)
+    steps = [str(step) for step in first["loc"] if isinstance(step, str)]
+    keys = [".".join(steps[:n]) for n in range(len(steps), 0, -1)]
+    given = {word.lstrip("+").partition("=")[0] for word in sys.argv[1:]}
+    return "" if given.intersection(keys) else place(keys)
 
 
 def to_saved(cfg: DictConfig) -> str:

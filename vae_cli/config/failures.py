@@ -13,9 +13,9 @@ from hydra.errors import (
     MissingConfigException,
     OverrideParseException,
 )
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from vae_cli.errors import RunFailed, UserError, did_you_mean
+from vae_cli.errors import LONGEST, RunFailed, UserError, did_you_mean, printable
 
 TRACEBACKS = os.environ.get("HYDRA_FULL_ERROR") == "1"  # what the user asked for, before we set it
 EXTRAS = {
@@ -38,7 +38,7 @@ def reported(program: str, work: Callable[[], T]) -> T:
     try:
         return work()
     except KeyboardInterrupt as error:
-        print(f"{program}: {error or 'interrupted'}", file=sys.stderr)
+        complain(program, str(error) or "interrupted", longest=None)  # it ends in a command to copy
         sys.exit(130)
     except Exception as error:
         if TRACEBACKS:
@@ -46,18 +46,25 @@ def reported(program: str, work: Callable[[], T]) -> T:
         message = one_line(error, program)
         if message is None:
             traceback.print_exc()
-            print(
-                f"{program}: {type(error).__name__}: {error} (this is a fault of vae-cli, please report it)",
-                file=sys.stderr,
+            complain(
+                program, f"this is a fault of vae-cli, please report it: {type(error).__name__}: {error}"
             )
             sys.exit(1)
-        print(f"{program}: {message}", file=sys.stderr)
+        complain(program, message)
         bad_input = isinstance(error, UserError | HydraException | OmegaConfBaseException | ValueError)
         sys.exit(2 if bad_input and str(error) not in NO_TRIAL else 1)
 
 
+def complain(program: str, message: str, longest: int | None = LONGEST) -> None:
+    """One line on stderr, which cannot control the terminal."""
+    line = re.sub(r"\s*\n\s*", " ", f"{program}: {message}")
+    print(printable(line, longest), file=sys.stderr)
+
+
 def one_line(error: Exception, program: str = "vae-train") -> str | None:
     """What to say of an error that has its cause outside this program; None for one that has not."""
+    if isinstance(error, UserWarning) and isinstance(error.__context__, Exception):  # of a callback of Hydra
+        error = error.__context__
     if isinstance(error, MissingConfigException) and error.options is not None:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         options = list(error.options)
@@ -82,7 +89,11 @@ def one_line(error: Exception, program: str = "vae-train") -> str | None:
         return "no trial of the search has a result; the train.log of each member says why"
     if isinstance(error, OverrideParseException):
         return f"cannot read {error.override!r}: write key=value, and quote a value with special characters: key='…'"
-    if isinstance(error, HydraException | OmegaConfBaseException):
+    if isinstance(error, OmegaConfBaseException):
+        return of_omegaconf(error)
+    if isinstance(error, HydraException) and isinstance(error.__cause__, OmegaConfBaseException):
+        return of_omegaconf(error.__cause__)
+    if isinstance(error, HydraException):
         return " ".join(f"{error} {error.__cause__ or ''}".split())
     if isinstance(error, OSError):
         return f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
@@ -90,6 +101,16 @@ def one_line(error: Exception, program: str = "vae-train") -> str | None:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()[:200]
         return f"the launcher gave up: {reason}; the same command goes on with what is unfinished"
     return str(error) if isinstance(error, UserError | RunFailed) else None
+
+
+def of_omegaconf(error: OmegaConfBaseException) -> str:
+    """The key, and what OmegaConf says of it, without its types."""
+    key = str(error.full_key or "")
+    if isinstance(error, MissingMandatoryValue):
+        key = key or str(error).rpartition(" ")[2]
+        return f"{key} must be given: {key}=VALUE"
+    reason, *_ = str(error.msg or error).splitlines() or [type(error).__name__]
+    return f"{key}: {reason}" if key and key not in reason else reason
 
 
 def known_names(program: str) -> list[str]:

@@ -10,6 +10,7 @@ from vae_cli.engine.devices import to_device
 from vae_cli.engine.experiment import StepSchedule
 from vae_cli.engine.step import StepInputs
 from vae_cli.engine.trainable import Trainable
+from vae_cli.errors import RunFailed, UserError
 
 
 class TracedGradient:
@@ -78,6 +79,9 @@ class CompiledGradient:
     """
 
     def __init__(self, trainable: Trainable) -> None:
+        """Raises UserError where there is no compiler."""
+        if trainable.leaves[0].device.type == "cpu":
+            _refuse_without_compiler()
         self.trainable = trainable
         self.loss = torch.compile(self._loss, dynamic=False)
 
@@ -88,12 +92,34 @@ class CompiledGradient:
         return *self.trainable.loss(leaves, changed, *others), changed
 
     def __call__(self, step_inputs: StepInputs, step_schedule: StepSchedule) -> Tensor:
+        """Raises RunFailed where the compiler fails, which shows at the first step."""
         trainable = self.trainable
         scheduled = _as_tensors(trainable, step_schedule)
-        loss, metrics, changed = self.loss(trainable.leaves, trainable.buffers, step_inputs, scheduled)
-        for leaf in trainable.leaves:
-            leaf.grad = None
-        loss.backward()
+        try:
+            loss, metrics, changed = self.loss(trainable.leaves, trainable.buffers, step_inputs, scheduled)
+            for leaf in trainable.leaves:
+                leaf.grad = None
+            loss.backward()
+        except torch._dynamo.exc.TorchDynamoException as error:  # also the errors of its backend
+            raise RunFailed(_without_compiler(getattr(error, "inner_exception", error))) from error
         for buffer, new in zip(trainable.buffers, changed, strict=True):
             buffer.copy_(new)
         return metrics
+
+
+def _refuse_without_compiler() -> None:
+    from torch._inductor.cpp_builder import get_cpp_compiler
+    from torch._inductor.exc import InvalidCxxCompiler
+
+    try:
+        get_cpp_compiler()
+    except (InvalidCxxCompiler, OSError) as error:
+        raise UserError(_without_compiler(error)) from error
+
+
+def _without_compiler(error: BaseException) -> str:
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return (
+        f"this step cannot be compiled: {reason}; compilation needs a C++ compiler (g++, or what the environment "
+        "variable CXX names), runtime=eager needs none"
+    )

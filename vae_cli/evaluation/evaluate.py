@@ -10,6 +10,7 @@ import torch
 from tqdm import tqdm
 
 from vae_cli.config.schema.commands import EvalConfig
+from vae_cli.engine.out_of_memory import out_of_memory_in_words
 from vae_cli.errors import printable
 from vae_cli.evaluation import tensorboard
 from vae_cli.evaluation.context import Context
@@ -19,15 +20,16 @@ from vae_cli.evaluation.plan import Plan, make_plan, measure
 from vae_cli.evaluation.report import page
 from vae_cli.metrics.registry import metric
 from vae_cli.reporting.html import number
-from vae_cli.reporting.interrupts import signals_raise
 from vae_cli.reporting.table import aligned
 from vae_cli.runs.folder import EvaluationFolder
+from vae_cli.runs.interrupts import signals_raise
 from vae_cli.runs.output import OutputFolder
 from vae_cli.version import versions
 
 log = logging.getLogger("vae_cli")
 
 SAMPLES = "samples.npz"
+SIZES = ("test_images", "nll_samples", "probe_images", "samples")  # the keys that memory grows with
 
 Summary = dict[str, Any]
 
@@ -36,9 +38,9 @@ def evaluate(settings: EvalConfig, arguments: list[str]) -> Summary:
     """Write into a new folder that replaces RUN_FOLDER/evaluation once it is complete; return the content of its
     summary.json. The page repeats the command's `arguments`.
 
-    Raises UserError before anything is written."""
+    Raises UserError before anything is written, OutOfMemory where an allocation fails."""
     started = time.perf_counter()
-    with signals_raise():
+    with signals_raise(), out_of_memory_in_words({key: getattr(settings, key) or 0 for key in SIZES}):
         plan = make_plan(settings)
         output = _output(plan.folder.evaluation)
         output.refuse()

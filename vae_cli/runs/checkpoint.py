@@ -69,6 +69,8 @@ def load(path: Path, config: dict[str, Any] | None = None) -> dict[str, Any]:
         content = _undamaged(path)
     except ValueError as error:
         raise UserError(f"{path} is damaged: {error}{_alternative(path)}") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}{_alternative(path)}") from error
     state = _unpacked(content, path)
     if config is not None and (found := differences(state["config"], config)):
         raise UserError(f"{path} belongs to another configuration: {'; '.join(found)}")

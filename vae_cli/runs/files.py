@@ -72,10 +72,11 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
-    except OSError as error:
+    except BaseException as error:  # a signal may raise KeyboardInterrupt
         if not partial.is_dir():
             partial.unlink(missing_ok=True)
-        error.filename = error.filename or str(path)  # the error of a full disk does not name the file
+        if isinstance(error, OSError):
+            error.filename = error.filename or str(path)  # the error of a full disk does not name the file
         raise
     sync(path.parent)
 

@@ -106,6 +106,11 @@ class RunFolder:
         return EvaluationFolder(self.path / "evaluation")
 
     @property
+    def refusal_note(self) -> Path:
+        """The file that says why the last call of a sweep left this folder unchanged."""
+        return self.path / ".refused"
+
+    @property
     def lock_file(self) -> Path:
         return lock.lock_file(self.path)
 
@@ -115,6 +120,7 @@ class RunFolder:
         for entry in unusual_entries(self.path, FILES, FOLDERS):
             raise RunRefused(f"{entry}; it is not written to")
         with lock.locked(self.path):
+            self.refusal_note.unlink(missing_ok=True)
             yield
 
     def is_trained(self) -> bool:
@@ -148,8 +154,8 @@ class RunFolder:
     def _read(self, file: Path, read: Callable[[Path, Path], Any]) -> Any:
         try:
             return read(file, self.path)
-        except ValueError as error:
-            raise UserError(f"{file} cannot be read: {error}") from error
+        except (OSError, ValueError) as error:
+            raise UserError(f"{file} cannot be read: {getattr(error, 'strerror', error)}") from error
 
     def record(self, **files: str) -> None:
         """Write .hydra/NAME.yaml for each NAME=TEXT. Hydra itself would write these files too early, before a run can

@@ -39,10 +39,15 @@ def removed_if_refused(folder: RunFolder) -> Iterator[None]:
 
 
 def _remove(path: Path) -> None:
-    shutil.rmtree(path, ignore_errors=True)
+    """The working directory and the folders above it stay."""
+    here = Path.cwd()
+    for entry in path.iterdir() if here.is_relative_to(path.absolute()) else [path]:
+        shutil.rmtree(entry, ignore_errors=True)
+        if not entry.is_dir():
+            entry.unlink(missing_ok=True)
     with suppress(OSError):  # a folder that is not empty ends the loop
         for folder in path.absolute().parents:
-            if folder.is_relative_to(Path.cwd()) and folder != Path.cwd():
+            if folder.is_relative_to(here) and folder != here:
                 folder.rmdir()
 
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from vae_cli.errors import UserError
 from vae_cli.runs.documents import read_json_object, write_json
+from vae_cli.runs.interrupts import signals_may_raise, signals_wait
 
 WRITTEN = "written"  # the key of a manifest that lists the names of all files, its own included
 LOCK, NEW, OLD = ".lock", "new", "old"  # in the folder for files that are not complete
@@ -52,10 +53,11 @@ class OutputFolder(NamedTuple):
         in the old one. If an exception ends this, the old one stays as it is.
 
         Raises UserError where another process writes this folder. What a killed process left is removed."""
-        with self._work_folder() as work:
+        with signals_wait(), self._work_folder() as work:
             new = work / NEW
             new.mkdir()
-            yield new
+            with signals_may_raise():
+                yield new
             self.refuse()
             if self.path.exists():
                 self.path.rename(work / OLD)

@@ -69,10 +69,12 @@ def read(folder: RunFolder, name: str) -> RunRecord:
     record = RunRecord(folder, name, UNFINISHED, {}, {}, None)
     try:
         record = record._replace(config=_config(folder))
-        if (summary := folder.read_summary()) is not None:
+        summary = folder.read_summary()
+        if summary is not None:
             record = _with_summary(record, summary)
         if folder.evaluation.summary_file.exists():
-            record = _with_evaluation(record, read_json_object(folder.evaluation.summary_file, folder.path))
+            evaluated = read_json_object(folder.evaluation.summary_file, folder.path)
+            record = _with_evaluation(record, evaluated, summary or {})
     except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         return record._replace(status=f"unreadable: {_reason(error)}", metrics={})
     return record
@@ -99,14 +101,24 @@ def _with_summary(record: RunRecord, summary: Mapping[str, Any]) -> RunRecord:
     )
 
 
-def _with_evaluation(record: RunRecord, summary: Mapping[str, Any]) -> RunRecord:
+def _with_evaluation(
+    record: RunRecord, evaluated: Mapping[str, Any], summary: Mapping[str, Any]
+) -> RunRecord:
     """With the metrics of vae-eval, unless it measured another state of the model."""
-    if changed := record.folder.changed(summary.get("files") or {}):
-        since = f"{', '.join(changed)} changed since"
-        notice = f"{record.name}: its evaluation is of another state (step {summary.get('step')}; {since})"
+    if since := _changed_since(record.folder, evaluated, summary):
+        notice = f"{record.name}: its evaluation is of another state (step {evaluated.get('step')}; {since})"
         return record._replace(notices=(*record.notices, f"{notice} and is left out"))
-    settings = dict(summary.get("settings") or {})
-    return record._replace(metrics=record.metrics | dict(_evaluated(summary)), evaluated_with=settings)
+    settings = dict(evaluated.get("settings") or {})
+    return record._replace(metrics=record.metrics | dict(_evaluated(evaluated)), evaluated_with=settings)
+
+
+def _changed_since(folder: RunFolder, evaluated: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
+    """What is not as it was when the model was evaluated. Evaluations of earlier versions name no checksum, but a step."""
+    if changed := folder.changed(evaluated.get("files") or {}):
+        return f"{', '.join(changed)} changed since"
+    now = summary.get({"best": "best_step", "last": "steps"}.get(str(evaluated.get("checkpoint")), ""))
+    is_known = not evaluated.get("files") and now is not None
+    return f"the checkpoint is now of step {now}" if is_known and now != evaluated.get("step") else ""
 
 
 def _trained(summary: Mapping[str, Any]) -> Iterator[tuple[str, float]]:

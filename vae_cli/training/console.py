@@ -1,6 +1,7 @@
 """The first and the last lines of a run, on the console and in train.log."""
 
 import logging
+import shlex
 from typing import Any
 
 import torch
@@ -58,8 +59,8 @@ def report(log: logging.Logger, summary: dict[str, Any], folder: RunFolder) -> N
 
     for file in (folder.figure("samples"), folder.figure("reconstructions"), folder.summary_file):
         log.info("  %s", file)
-    log.info("  curves: tensorboard --logdir %s", folder)
-    log.info("  more:   vae-eval run=%s", folder)
+    log.info("  curves: tensorboard --logdir %s", shlex.quote(str(folder)))
+    log.info("  more:   vae-eval %s", shlex.quote(f"run={folder}"))
 
 
 def _test_rows(summary: dict[str, Any]) -> list[tuple[str, str, str]]:

@@ -89,6 +89,7 @@ class Session:
     def _open(self, contexts: ExitStack) -> None:
         """Builds the experiment, loads the checkpoint and opens the logs."""
         from vae_cli.build import build_runtime
+        from vae_cli.engine.out_of_memory import out_of_memory_in_words
         from vae_cli.engine.trainable import SingleRun
         from vae_cli.training.console import announce
         from vae_cli.training.initial import initial_state
@@ -99,6 +100,7 @@ class Session:
         if self.record:
             self.record()
         self.summary = contexts.enter_context(outcome(self.folder, self.log))
+        contexts.enter_context(out_of_memory_in_words(self.config.model_sizes()))
         self.runtime = build_runtime(self.config)
         runner = self.runtime(SingleRun(state))
         announce(self.log, state.experiment, runner.description, self.folder, state.step)

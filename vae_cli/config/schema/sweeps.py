@@ -11,12 +11,6 @@ class PackedLauncherConfig(Checked):
     processes: Workers | None
 
 
-class SweeperConfig(Checked):
-    """hydra/sweeper=basic"""
-
-    max_batch_size: Count | None
-
-
 class SearchConfig(Checked):
     """hydra/sweeper=optuna"""
 
