@@ -5,7 +5,7 @@ N ?= 50
 SEED ?= 0
 TRIALS = VAE_CLI_TRIALS=$(N) VAE_CLI_SEED=$(SEED)
 
-.PHONY: help train test test-crash test-launchers lint docs bench bench-gpu reproduce clean
+.PHONY: help train test test-crash test-fuzz test-launchers lint docs bench bench-gpu reproduce clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
@@ -18,6 +18,9 @@ test: .venv/installed-dev  ## set up, then run the tests: make test ARGS="-k res
 
 test-crash: .venv/installed-dev  ## N=50 signals at random moments of every command: called again, all is bit for bit as if undisturbed
 	$(TRIALS) $(BIN)/pytest -s tests/integration/crash $(ARGS)
+
+test-fuzz: .venv/installed-dev  ## N=50 command lines, hostile ones among them: carried out, or refused in one line with nothing left
+	$(TRIALS) OMP_NUM_THREADS=1 $(BIN)/pytest -s tests/integration/fuzz/command_lines.py $(ARGS)
 
 test-launchers: .venv/installed-launchers  ## sweeps through real Slurm, Ray, joblib and submitit (minutes; as root it installs Slurm)
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! command -v sbatch >/dev/null; then \
