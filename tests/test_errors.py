@@ -1,8 +1,8 @@
-"""No text controls the terminal that shows it."""
+"""No text controls the terminal that shows it; an interruption is known by what it caused."""
 
 import pytest
 
-from vae_cli.errors import LONGEST, printable
+from vae_cli.errors import LONGEST, Interrupted, is_interruption, printable
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,21 @@ def test_a_long_text_keeps_its_beginning_and_its_end(length):
     shown = printable(text, LONGEST)
     assert len(shown) == min(length, LONGEST)
     assert shown[0] == text[0] and shown[-1] == text[-1]
+
+
+def failing_clean_up(error: BaseException) -> None:
+    try:
+        raise error
+    finally:
+        raise AttributeError("half made")
+
+
+@pytest.mark.parametrize("error", [Interrupted(), KeyboardInterrupt(), ValueError("of another kind")])
+def test_an_error_of_a_clean_up_after_a_signal_is_an_interruption(error):
+    with pytest.raises(AttributeError) as raised:
+        failing_clean_up(error)
+    assert is_interruption(raised.value) == isinstance(error, KeyboardInterrupt)
+    again = RuntimeError("reported")
+    again.__cause__ = raised.value
+    again.__context__ = again  # chains may be circles
+    assert is_interruption(again) == isinstance(error, KeyboardInterrupt)

@@ -36,7 +36,9 @@ def _command(program: str, name: str, config: str) -> None:
         print(f"{program}: interrupted", file=sys.stderr)
         sys.exit(130)
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python itself needs 0.4 s to end, and must not print tracebacks
+        signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        )  # Python itself needs 0.4 s to end, and must not print tracebacks
 
 
 def _answered(config: str) -> bool:

@@ -37,6 +37,20 @@ class Interrupted(KeyboardInterrupt):
     """
 
 
+def is_interruption(error: BaseException) -> bool:
+    """Whether a signal has caused the error: libraries that it interrupts may fail in their clean-up."""
+    links: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while links:
+        if (link := links.pop()) is None or id(link) in seen:
+            continue
+        if isinstance(link, KeyboardInterrupt):
+            return True
+        seen.add(id(link))
+        links += [link.__cause__, link.__context__]
+    return False
+
+
 def did_you_mean(name: str, names: Iterable[str]) -> str:
     """The text "; did you mean X?" for a likely typo, else an empty text."""
     candidates = list(names)

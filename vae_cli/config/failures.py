@@ -15,7 +15,7 @@ from hydra.errors import (
 )
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from vae_cli.errors import LONGEST, RunFailed, UserError, did_you_mean, printable
+from vae_cli.errors import LONGEST, RunFailed, UserError, did_you_mean, is_interruption, printable
 
 TRACEBACKS = os.environ.get("HYDRA_FULL_ERROR") == "1"  # what the user asked for, before we set it
 EXTRAS = {
@@ -41,6 +41,9 @@ def reported(program: str, work: Callable[[], T]) -> T:
         complain(program, str(error) or "interrupted", longest=None)  # it ends in a command to copy
         sys.exit(130)
     except Exception as error:
+        if is_interruption(error):
+            complain(program, "interrupted")
+            sys.exit(130)
         if TRACEBACKS:
             raise
         message = one_line(error, program)
@@ -96,7 +99,7 @@ def one_line(error: Exception, program: str = "vae-train") -> str | None:
     if isinstance(error, HydraException):
         return " ".join(f"{error} {error.__cause__ or ''}".split())
     if isinstance(error, OSError):
-        return f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
+        return _of_the_system(error)
     if type(error).__name__ in GAVE_UP:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()[:200]
         return f"the launcher gave up: {reason}; the same command goes on with what is unfinished"
@@ -111,6 +114,11 @@ def of_omegaconf(error: OmegaConfBaseException) -> str:
         return f"{key} must be given: {key}=VALUE"
     reason, *_ = str(error.msg or error).splitlines() or [type(error).__name__]
     return f"{key}: {reason}" if key and key not in reason else reason
+
+
+def _of_the_system(error: OSError) -> str:
+    reason = error.strerror or str(error)
+    return f"{reason}: {error.filename}" if error.filename else reason
 
 
 def known_names(program: str) -> list[str]:

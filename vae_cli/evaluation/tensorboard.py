@@ -13,6 +13,7 @@ from vae_cli.errors import UserError
 from vae_cli.evaluation.context import Context
 from vae_cli.evaluation.measurements import Measurements
 from vae_cli.models.vae import VAE
+from vae_cli.runs.events import Events
 
 SUFFIX = ".evaluation"  # of the event file
 EVENTS = f"events.out.tfevents.*{SUFFIX}"
@@ -42,9 +43,7 @@ def refuse(folder: Path, vae: VAE) -> None:
 
 def write(folder: Path, step: int, metrics: Measurements, context: Context, pictures: Iterable[Path]) -> None:
     """Write into a new folder, for `replace`."""
-    from torch.utils.tensorboard import SummaryWriter
-
-    with SummaryWriter(str(folder), filename_suffix=SUFFIX) as writer:
+    with Events(folder, suffix=SUFFIX) as writer:
         for name, measured in metrics.items():
             writer.add_scalar(f"evaluation/{name}", measured.value, step)
         for file in pictures:

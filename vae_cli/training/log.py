@@ -4,7 +4,7 @@ import logging
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vae_cli.config.failures import one_line
@@ -18,6 +18,18 @@ class _Printable(logging.Formatter):
         return "\n".join(map(printable, super().format(record).splitlines()))
 
 
+class _LogFile(logging.FileHandler):
+    """A run goes on without the lines that its disk does not take: `failure` says so at its end."""
+
+    failure: OSError | None = None
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        if isinstance(error := sys.exc_info()[1], OSError):
+            self.failure = error
+        else:
+            super().handleError(record)
+
+
 @contextmanager
 def run_log(file: Path, console: bool) -> Iterator[logging.Logger]:
     """A logger of this run alone: dated lines go to `file`, and plain lines to stdout with `console`.
@@ -26,7 +38,7 @@ def run_log(file: Path, console: bool) -> Iterator[logging.Logger]:
     program. UserError is not written: it refuses a run, and then the folder stays as it is.
     """
     log = logging.Logger("vae_cli", logging.INFO)
-    dated = logging.FileHandler(file, delay=True, encoding="utf-8")
+    dated = _LogFile(file, delay=True, encoding="utf-8")
     dated.setFormatter(_Printable("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(dated)
     if console:
@@ -39,7 +51,12 @@ def run_log(file: Path, console: bool) -> Iterator[logging.Logger]:
         raise
     except Exception as error:
         message = one_line(error) or traceback.format_exc()
-        dated.handle(log.makeRecord(log.name, logging.ERROR, __file__, 0, message, (), None))
+        with suppress(OSError):  # which would hide the error
+            dated.handle(log.makeRecord(log.name, logging.ERROR, __file__, 0, message, (), None))
         raise
     finally:
-        dated.close()
+        if dated.failure and console:
+            log.removeHandler(dated)
+            log.warning("%s is not complete: %s", file, dated.failure.strerror)
+        with suppress(OSError):
+            dated.close()

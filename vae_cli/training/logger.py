@@ -14,9 +14,9 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from vae_cli.config.diff import compares, flatten
 from vae_cli.config.schema.run import RunConfig
 from vae_cli.metrics.registry import METRICS
+from vae_cli.runs.events import Events
 from vae_cli.runs.folder import RunFolder
 from vae_cli.runs.metrics_log import MetricsLog
-from vae_cli.training.events import Events
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -31,7 +31,7 @@ class RunLogger:
         self, folder: RunFolder, log: logging.Logger, step: int, total_steps: int, progress: bool
     ) -> None:
         self.text, self.contexts = log, ExitStack()
-        self.events = Events(folder, step)
+        self.events = Events(folder.path, step)
         self.writer = self.events.writer
         self.contexts.callback(self.events.close)
         self.metrics = MetricsLog(folder.metrics_file, step)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from vae_cli.errors import Diverged, Interrupted
+from vae_cli.errors import Diverged, Interrupted, is_interruption
 from vae_cli.runs.folder import FINISHED, RunFolder, Summary
 from vae_cli.version import versions
 
@@ -31,6 +31,9 @@ def outcome(folder: RunFolder, log: logging.Logger) -> Iterator[Summary]:
         summary |= {"status": "diverged", "error": str(error)}
         raise Diverged(f"{error}; {_last_good(folder)}") from error
     except Exception as error:
+        if is_interruption(error):
+            summary["status"] = "interrupted"
+            raise Interrupted(_resume_hint(folder)) from None
         summary["error"] = str(error)
         raise
     finally:

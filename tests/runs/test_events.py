@@ -8,13 +8,13 @@ from contextlib import ExitStack
 import pytest
 from tensorboard.summary.writer.record_writer import RecordWriter
 
+from vae_cli.runs.events import Events
 from vae_cli.runs.folder import RunFolder
-from vae_cli.training.events import Events
 
 
 @pytest.fixture
 def full_disk(tmp_path, monkeypatch):
-    events = Events(RunFolder(tmp_path), 0)
+    events = Events(tmp_path, 0)
 
     def write(writer: RecordWriter, record: bytes) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,17 @@ from vae_cli.runs.folder import RunFolder
 
 
 class Events:
-    """The event file of one run. A resumed run continues after `step`: TensorBoard hides what came later."""
+    """A new event file in a folder. A resumed run continues after `step`: TensorBoard hides what came later. `suffix` is the
+    end of the file's name."""
 
-    def __init__(self, folder: RunFolder, step: int) -> None:
+    def __init__(self, folder: Path, step: int | None = None, suffix: str = "") -> None:
         from torch.utils.tensorboard import SummaryWriter
 
         threading.excepthook = _without_the_writers_thread
-        earlier = folder.event_files()
-        writer: Any = SummaryWriter(str(folder), purge_step=step + 1 if step else 0)
-        self._files = folder.event_files() - earlier
+        earlier = RunFolder(folder).event_files()
+        purged = None if step is None else step + 1 if step else 0
+        writer: Any = SummaryWriter(str(folder), purge_step=purged, filename_suffix=suffix)
+        self._files = RunFolder(folder).event_files() - earlier
         writer.file_writer.event_writer = _Writer(writer.file_writer.event_writer, self._files)
         self.writer = writer
 
@@ -30,6 +33,15 @@ class Events:
 
     def close(self) -> None:
         self.writer.close()
+
+    def __enter__(self) -> Any:
+        """The writer of torch."""
+        return self.writer
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """After an error, an error of the disk must not hide it."""
+        with suppress(*([OSError] if kind else [])):
+            self.close()
 
 
 class _Writer:
