@@ -5,7 +5,7 @@ N ?= 50
 SEED ?= 0
 TRIALS = VAE_CLI_TRIALS=$(N) VAE_CLI_SEED=$(SEED)
 
-.PHONY: help train test test-crash test-fuzz test-launchers lint docs bench bench-gpu reproduce clean
+.PHONY: help train test test-crash test-disk test-fuzz test-launchers lint docs bench bench-gpu reproduce clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
@@ -18,6 +18,9 @@ test: .venv/installed-dev  ## set up, then run the tests: make test ARGS="-k res
 
 test-crash: .venv/installed-dev  ## N=50 signals at random moments of every command: called again, all is bit for bit as if undisturbed
 	$(TRIALS) $(BIN)/pytest -s tests/integration/crash $(ARGS)
+
+test-disk: .venv/installed-dev  ## N=50 full disks, limits, failing disks and power cuts (as root): good checkpoints, one line, and the call goes on
+	$(TRIALS) $(BIN)/pytest -s -rs tests/integration/disk $(ARGS)
 
 test-fuzz: .venv/installed-dev  ## N=50 command lines, hostile ones among them: carried out, or refused in one line with nothing left
 	$(TRIALS) OMP_NUM_THREADS=1 $(BIN)/pytest -s tests/integration/fuzz/command_lines.py $(ARGS)

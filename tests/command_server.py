@@ -10,6 +10,7 @@ command is a fork of it with its own arguments, folder, environment, limits, str
 What a module has read from the environment when it was imported (HYDRA_FULL_ERROR, OMP_NUM_THREADS) is the server's.
 """
 
+import fcntl
 import itertools
 import json
 import os
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -26,6 +28,7 @@ from typing import Any, NamedTuple, Self
 ENVIRONMENT = {k: v for k, v in os.environ.items() if k not in ("VAE_CLI_DATA", "HYDRA_FULL_ERROR")}
 ENVIRONMENT |= {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONIOENCODING": "utf-8"}
 ENVIRONMENT |= dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9") | {"no_proxy": ""}
+PIPE = 2**20
 START = "import sys; sys.path.insert(0, sys.argv.pop()); from served_commands import serve; del sys.path[0]; serve()"
 
 
@@ -41,10 +44,35 @@ class Finished(NamedTuple):
     left_processes: bool  # others of its process group lived on when it ended (they have been killed)
 
 
+class _Stream:
+    """What a command prints: a file, or, where files have a limit, a pipe that takes at most PIPE bytes."""
+
+    def __init__(self, path: Path, is_pipe: bool) -> None:
+        self.path, self._pipe = path, -1
+        if is_pipe:
+            os.mkfifo(path)
+            self._pipe = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+            fcntl.fcntl(self._pipe, fcntl.F_SETPIPE_SZ, PIPE)
+        else:
+            path.touch()  # the command may be killed before it opens it
+
+    def read(self) -> str:
+        if self._pipe >= 0:
+            content = b""
+            with suppress(BlockingIOError):  # another process has it open, and has written nothing
+                content = os.read(self._pipe, PIPE)
+            os.close(self._pipe)
+            self._pipe = -1
+            self.path.unlink()
+            self.path.write_bytes(content)
+        # bytes that are no UTF-8 stay visible as surrogates, and do not fail here
+        return self.path.read_bytes().decode("utf-8", "surrogateescape")
+
+
 class Running:
     """A command that has been started."""
 
-    def __init__(self, server: "CommandServer", pid: int, words: list[str], streams: list[Path]):
+    def __init__(self, server: "CommandServer", pid: int, words: list[str], streams: list[_Stream]):
         self.pid, self._server, self._words, self._streams = pid, server, words, streams
 
     def send(self, number: int) -> None:
@@ -56,8 +84,7 @@ class Running:
         ended = self._server.ended(self.pid, timeout)
         if ended is None:
             return None
-        # bytes that are no UTF-8 stay visible as surrogates, and do not fail here
-        texts = [file.read_bytes().decode("utf-8", "surrogateescape") for file in self._streams]
+        texts = [stream.read() for stream in self._streams]
         return Finished(
             self._words, ended["status"], *texts, ended["seconds"], ended["timed_out"], ended["left"]
         )
@@ -100,11 +127,10 @@ class CommandServer:
         `patience`: seconds that its other processes have to end by themselves once it has ended."""
         words = [program, *map(str, arguments)]
         number = next(self._numbers)
-        streams = [self._folder / f"{number}.{name}" for name in ("stdout", "stderr")]
-        for file in streams:
-            file.touch()  # it may be killed before it opens them
+        has_limit = "RLIMIT_FSIZE" in (limits or {})
+        streams = [_Stream(self._folder / f"{number}.{name}", has_limit) for name in ("stdout", "stderr")]
         request = {
-            "arguments": words, "cwd": str(cwd), "streams": [str(file) for file in streams],
+            "arguments": words, "cwd": str(cwd), "streams": [str(stream.path) for stream in streams],
             "signals": list(signals), "time_limit": time_limit, "env": dict(env or {}), "limits": dict(limits or {}),
             "before": before and [str(before[0]), before[1]], "patience": patience,
         }  # fmt: skip

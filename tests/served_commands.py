@@ -24,8 +24,7 @@ IMPORTED = (  # what the commands import where they need it
     "matplotlib.backends.backend_agg", "matplotlib.figure", "torch._dynamo", "torch.utils.tensorboard", "tqdm",
     "vae_cli.cli", "vae_cli.comparison.compare", "vae_cli.data.arrays", "vae_cli.data.mnist", "vae_cli.data.rectangles",
     "vae_cli.evaluation.evaluate", "vae_cli.models.latents.gaussian", "vae_cli.models.networks", "vae_cli.objectives.elbo",
-    "vae_cli.training.console", "vae_cli.training.final", "vae_cli.training.logger", "vae_cli.training.run",
-    "vae_cli.training.trainer",
+    "vae_cli.training.console", "vae_cli.training.final", "vae_cli.training.logger", "vae_cli.training.run", "vae_cli.training.trainer",
 )  # fmt: skip
 
 
@@ -58,6 +57,9 @@ def _import_all() -> None:
         importlib.import_module(name)
     from vae_cli.config.compose import prepare_hydra
 
+    atexit.unregister(
+        sys.modules["torch._dynamo.utils"].dump_compile_times
+    )  # most commands would not have imported it
     prepare_hydra()
 
 

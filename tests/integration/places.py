@@ -38,7 +38,7 @@ def assert_readable(place: Path) -> None:
             continue
         if path.suffix == ".json":
             read_json_object(path)
-        elif path.suffix == ".yaml":
+        elif path.suffix == ".yaml" and path.name != "multirun.yaml":  # which Hydra writes, and nobody reads
             assert yaml.safe_load(path.read_text()) is not None, path
         elif path.suffix == ".pt":
             checkpoint.load(path)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from command_server import Finished
-from integration.crash.kills import CHILD, HOW, PATIENCE, Kill, disturb, draw
+from integration.crash.kills import HOW, PATIENCE, Kill, disturb, draw
 from integration.crash.progress import progress
 from integration.places import assert_readable, assert_same, temporary
 from integration.trials import CALLS, LONGEST, Trials
@@ -81,12 +81,15 @@ def _disturb(
 ) -> tuple[str, str, str] | None:
     """Make the call, and disturb it. Returns signal, call and moment; None if it ended before."""
     kill, whole = draw(generator, name in WITH_PROCESSES), trials.undisturbed(name)
+    before = temporary(place)
     finished, is_met = disturb(trials.server, _words(name, place, generator), place, kill, whole)
     history.append(f"{kill}: status {finished.returncode}{'' if is_met else ', missed'}")
     _check_end(name, finished, kill)
     assert_readable(place)
     if finished.returncode >= 0:
-        assert temporary(place) == []
+        assert set(temporary(place)) <= set(
+            before
+        )  # of a call that was killed; the next one may not come to removing it
     return (kill.how, name, progress(place, whole.place, kill.fraction)) if is_met else None
 
 
@@ -103,8 +106,8 @@ def _check_end(name: str, finished: Finished, kill: Kill) -> None:
     if finished.returncode == INTERRUPTED:
         (line,) = finished.stderr.splitlines()
         assert line.startswith(interrupted), line
-    elif how.to == CHILD:
-        assert finished.returncode in (0, 1) and finished.stderr == "", said
+    elif finished.returncode == 1:  # of several processes, only some may have got the signal
+        assert name in WITH_PROCESSES and finished.stderr == "", said
     elif finished.returncode < 0:  # perhaps it was killed after the first signal
         assert -finished.returncode in how.signals, said
         assert finished.stderr == "" or finished.stderr.startswith(interrupted), said
