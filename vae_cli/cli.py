@@ -16,10 +16,9 @@ from vae_cli.config.compose import accept_comparison, accept_evaluation, prepare
 from vae_cli.config.failures import complain, one_line, reported
 from vae_cli.config.yaml_comments import config_folder
 from vae_cli.errors import UserError
-from vae_cli.sweeps.monitor import MONITORS
 from vae_cli.sweeps.resume import resume
 from vae_cli.sweeps.search import report_searches
-from vae_cli.sweeps.summary import summarize
+from vae_cli.sweeps.summary import close_sweeps
 from vae_cli.sweeps.task import task
 
 
@@ -32,9 +31,9 @@ def train() -> None:
     try:
         _hydra("vae-train", "config", task, "optimizer.lr=0.001")
     finally:
-        finished = [summarize(monitor.sweep, monitor.close()) for monitor in MONITORS]
+        finished = close_sweeps()
         found = report_searches()
-    if not (all(finished) and found):
+    if not (finished and found):
         sys.exit(1)
 
 

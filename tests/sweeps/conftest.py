@@ -12,8 +12,8 @@ Called = tuple[Path, subprocess.CompletedProcess]
 
 @pytest.fixture(scope="session")
 def swept(command, tmp_path_factory) -> Called:
-    """The folder and the first call of a sweep with one member that finishes, one that diverges, and two that fail
-    because their code size is negative. Tests only read it."""
+    """The folder and the first call of a sweep with one member that finishes, one that diverges, and two that are refused
+    when they are built, because there is no CUDA. Tests only read it."""
     cwd = tmp_path_factory.mktemp("sweep")
     return cwd, command("vae-train", *SWEEP, cwd=cwd)
 

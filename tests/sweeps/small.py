@@ -11,7 +11,7 @@ import yaml
 
 SMALL = ["network.hidden=[8]", "nll_samples=5", "data.train_size=60", "data.validation_size=20", "data.test_size=20"]  # fmt: skip
 TINY = [*SMALL, "epochs=1"]
-SWEEP = ["-m", "name=s", "latent.code_size=4,-1", "optimizer.lr=0.001,1e18", "log_every=1", *TINY]
+SWEEP = ["-m", "name=s", "device=cpu,cuda", "optimizer.lr=0.001,1e18", "log_every=1", *TINY]
 SEARCH = ["-m", "hydra/sweeper=optuna", "name=s"]
 
 INSTALLED = {distribution.name for distribution in distributions()}
@@ -31,12 +31,12 @@ def member_summaries(cwd: Path) -> dict[Path, dict]:
     return {file.parent: json.loads(file.read_text()) for file in files}
 
 
-def summaries(cwd: Path) -> dict[tuple[int, float], dict]:
-    """The summary of each member, by its code size and learning rate."""
+def summaries(cwd: Path) -> dict[tuple[str, float], dict]:
+    """The summary of each member, by its device and learning rate."""
     found = {}
     for folder, summary in member_summaries(cwd).items():
         config = yaml.safe_load((folder / ".hydra/config.yaml").read_text())
-        found[config["latent"]["code_size"], float(config["optimizer"]["lr"])] = summary
+        found[config["device"], float(config["optimizer"]["lr"])] = summary
     return found
 
 

@@ -56,7 +56,7 @@ def test_tensorboard_shows_the_members_with_their_keys_and_final_metrics(swept, 
     names = {file.parent.name for file in (swept[0] / "outputs/s").glob("*/metrics.jsonl")}
     assert len(names) == 2
     runs = repeated(lambda: tensorboard("runs"), lambda response: set(response) == names)
-    assert all("code_size=4" in run and "latent." not in run for run in runs)
+    assert all("lr=" in run and "optimizer." not in run for run in runs)
     statuses = [f"STATUS_{status}" for status in ("UNKNOWN", "SUCCESS", "FAILURE", "RUNNING")]
     query = {"experimentName": "", "allowedStatuses": statuses, "startIndex": 0, "sliceSize": 100}
     query["colParams"] = [{"metric": {"tag": tag, "group": ""}} for tag in ("test/elbo", "test/nll")]
@@ -69,8 +69,8 @@ def test_tensorboard_shows_the_members_with_their_keys_and_final_metrics(swept, 
     for rate, status in ((0.001, "SUCCESS"), (1e18, "FAILURE")):
         assert found[rate]["sessions"][0]["status"] == f"STATUS_{status}"
         keys = found[rate]["hparams"]
-        assert keys["latent.code_size"] == 4 and keys["latent"] == "gaussian"
+        assert keys["latent.code_size"] == 20 and keys["latent"] == "gaussian"
     shown = {value["name"]["tag"]: value["value"] for value in found[0.001]["metricValues"]}
-    test = summaries(swept[0])[4, 0.001]["test"]
+    test = summaries(swept[0])["cpu", 0.001]["test"]
     assert shown["test/elbo"] == pytest.approx(test["elbo"], rel=1e-6)  # TensorBoard stores float32
     assert shown["test/nll"] == pytest.approx(test["nll"], rel=1e-6)

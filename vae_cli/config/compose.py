@@ -47,8 +47,9 @@ def prepare_hydra() -> None:
     warnings.filterwarnings("error", "Callback .* raised")
     Plugins.instance()  # imports all plugins, which store their options, once
     read_by_us()
-    # Hydra would refuse our hydra/sweeper/optuna.yaml beside the option of that name that the plugin has stored.
-    ConfigStore.instance().repo["hydra"]["sweeper"].pop("optuna.yaml", None)
+    # Hydra would refuse our hydra/sweeper options, or warn of them, beside those of the same names that are stored.
+    for name in ("basic.yaml", "optuna.yaml"):
+        ConfigStore.instance().repo["hydra"]["sweeper"].pop(name, None)
 
 
 @contextmanager

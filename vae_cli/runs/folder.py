@@ -106,11 +106,6 @@ class RunFolder:
         return EvaluationFolder(self.path / "evaluation")
 
     @property
-    def refusal_note(self) -> Path:
-        """The file that says why the last call of a sweep left this folder unchanged."""
-        return self.path / ".refused"
-
-    @property
     def lock_file(self) -> Path:
         return lock.lock_file(self.path)
 
@@ -120,7 +115,6 @@ class RunFolder:
         for entry in unusual_entries(self.path, FILES, FOLDERS):
             raise RunRefused(f"{entry}; it is not written to")
         with lock.locked(self.path):
-            self.refusal_note.unlink(missing_ok=True)
             yield
 
     def is_trained(self) -> bool:

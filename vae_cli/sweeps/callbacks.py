@@ -1,24 +1,21 @@
-"""The callback that Hydra calls before it starts a run or a sweep: refuses a bad configuration, starts the monitor."""
+"""The callback that Hydra calls before it starts a run, a sweep or a member: refuses a bad configuration, starts the monitor."""
 
-import math
-import sys
+import os
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from vae_cli.config.compose import accept, accept_call, accept_section
-from vae_cli.config.failures import EXTRAS, needs_an_extra
-from vae_cli.config.schema.sweeps import PackedLauncherConfig
+from vae_cli.config.failures import EXTRAS, needs_an_extra, reported
+from vae_cli.config.schema.sweeps import PackedLauncherConfig, SweeperConfig
 from vae_cli.errors import UserError
 from vae_cli.sweeps import resources
-from vae_cli.sweeps.folder import SweepFolder
+from vae_cli.sweeps.call import CURRENT, SweepCall
 from vae_cli.sweeps.monitor import MONITORS, Monitor
 from vae_cli.sweeps.search import prepare_search
 from vae_cli.sweeps.search_keys import is_search
@@ -27,33 +24,48 @@ LOCAL_LAUNCHERS = ("basic", "packed", "joblib", "submitit_local", "ray")
 
 
 class BeforeRun(Callback):
-    """Refuses a bad configuration before any folder is made. It raises SystemExit, because Hydra turns other exceptions
-    of a callback into warnings."""
+    """Refuses a bad configuration before any folder is made.
+
+    Launchers pass this object to the processes in which they train members, and with it the call of the sweep."""
+
+    call: SweepCall | None = None
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
-        _check(config, accept)
+        _or_exit(lambda: (accept_call(config), accept(config)))
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        _or_exit(lambda: self._prepare(config))
+
+    def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
+        CURRENT[:] = [self.call] if self.call else []
+
+    def _prepare(self, config: DictConfig) -> None:
         _check_extras(config)
-        _check(config, _check_sweep)
-        resources.remember_gpus()
-        monitor = Monitor(SweepFolder(Path(config.hydra.sweep.dir)), _member_count(config), _is_local(config))
-        MONITORS.append(monitor)
-        monitor.start()
-
-
-def _check(config: DictConfig, check_rest: Callable[[DictConfig], object]) -> None:
-    """Check the keys of the call, then the rest. Exit with the error in one line."""
-    try:
         accept_call(config)
-        check_rest(config)
-    except UserError as error:
-        print(f"vae-train: {error}", file=sys.stderr)
-        raise SystemExit(2) from error
+        _check_sweep(config)
+        resources.remember_gpus()
+        # a launcher that starts `python -m …` would otherwise import what lies in the current folder
+        os.environ["PYTHONSAFEPATH"] = "1"
+        self.call = SweepCall(Path(config.hydra.sweep.dir).absolute())
+        monitor = Monitor(self.call, _is_local(config))
+        MONITORS.append(monitor)
+        if not _is_checked(config):  # else once all members are checked
+            monitor.begin(_trials(config))
+
+
+def _or_exit(work: Callable[[], object]) -> None:
+    """Exit with an error in one line: Hydra turns every other exception of a callback into a warning, and goes on."""
+    try:
+        reported("vae-train", work)
+    except Exception as error:  # as HYDRA_FULL_ERROR=1 asks for
+        traceback.print_exc()
+        raise SystemExit(1) from error
 
 
 def _check_sweep(config: DictConfig) -> None:
     accept_section(PackedLauncherConfig, config.hydra.launcher, "hydra.launcher.")
+    if _is_checked(config):
+        accept_section(SweeperConfig, config.hydra.sweeper, "hydra.sweeper.")
     prepare_search(config)
 
 
@@ -63,8 +75,7 @@ def _check_extras(config: DictConfig) -> None:
         option = f"{group}={config.hydra.runtime.choices.get(group)}"
         target = OmegaConf.select(config, f"{group.replace('/', '.')}._target_")
         if option in EXTRAS and target not in Plugins.instance().class_name_to_class:
-            print(f"vae-train: {needs_an_extra(option)}", file=sys.stderr)
-            raise SystemExit(2)
+            raise UserError(needs_an_extra(option))
 
 
 def _is_local(config: DictConfig) -> bool:
@@ -74,18 +85,13 @@ def _is_local(config: DictConfig) -> bool:
     return launcher in LOCAL_LAUNCHERS and address in (None, "local")
 
 
-def _member_count(config: DictConfig) -> int | None:
-    """How many members Hydra's own sweeper or a search will start; None for another sweeper."""
-    if is_search(config.hydra):
-        return int(config.hydra.sweeper.n_trials)
-    if config.hydra.runtime.choices.get("hydra/sweeper") != "basic":
-        return None
-    params = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
-    loader = GlobalHydra.instance().config_loader()  # knows what glob(*) stands for
-    parsed = OverridesParser.create(loader).parse_overrides([*params, *config.hydra.overrides.task])
-    counts = {override.key_or_group: _value_count(override) for override in parsed}  # a later override wins
-    return math.prod(counts.values())
+def _is_checked(config: DictConfig) -> bool:
+    """Whether the sweeper checks all members before it starts the first one."""
+    return str(config.hydra.sweeper.get("_target_")).endswith(".CheckedSweeper")
 
 
-def _value_count(override: Override) -> int:
-    return len(list(override.sweep_string_iterator())) if override.is_sweep_override() else 1
+def _trials(config: DictConfig) -> int | None:
+    """How many members a search will start; None for other sweepers, and for a grid, which may have fewer points."""
+    sweeper = config.hydra.sweeper
+    is_grid = str(OmegaConf.select(sweeper, "sampler._target_")).endswith(".GridSampler")
+    return int(sweeper.n_trials) if is_search(config.hydra) and not is_grid else None

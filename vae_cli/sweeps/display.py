@@ -2,8 +2,10 @@
 
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vae_cli.errors import printable
 from vae_cli.runs.folder import RunFolder
 from vae_cli.runs.metrics_log import latest
 from vae_cli.runs.record import RunRecord, read
@@ -25,27 +27,32 @@ class Display:
         self.epochs: dict[RunFolder, int | None] = {}
         self.next_lines = time.monotonic() + SECONDS_BETWEEN_LINES
 
-    def show_end(self, member: RunRecord, ended: int, trained_now: bool) -> None:
-        """Print the line of a member that has ended. `ended` members have, this one included."""
+    def show_end(self, member: RunRecord, ended: int, before: bool) -> None:
+        """Print the line of a member that has ended. `ended` members have, this one included; `before` this call, with
+        `before`."""
         from tqdm import tqdm
 
         if member.folder in self.bars:
             self.bars.pop(member.folder).close()
         total = f"/{self.expected}" if self.expected else ""
-        before = "" if trained_now or not member.metrics else ", before"
-        line = f"{member.status:10} {member.name}  {_result(member)}{before}  [{ended}{total}]"
-        tqdm.write(line, file=sys.stdout)
+        result = f"{_result(member)}{', before' if before else ''}"
+        line = printable(f"{member.status:10} {member.name}  {result}")
+        tqdm.write(f"{line}  [{ended}{total}]", file=sys.stdout)
         sys.stdout.flush()
 
-    def show_running(self, running: list[RunFolder]) -> None:
-        """Show the progress of these members."""
+    def show_running(self, paths: list[Path]) -> None:
+        """Show the progress of the members in these folders."""
+        running = [RunFolder(path) for path in paths]
         if sys.stdout.isatty():
             for folder in running:
                 self._draw_bar(folder)
         elif time.monotonic() > self.next_lines:
             self.next_lines = time.monotonic() + SECONDS_BETWEEN_LINES
             for folder in running[:MOST_LINES]:
-                print(f"running    {folder.name}  {_progress(folder, self._epochs(folder))}", flush=True)
+                print(
+                    printable(f"running    {folder.name}  {_progress(folder, self._epochs(folder))}"),
+                    flush=True,
+                )
 
     def close(self) -> None:
         for bar in self.bars.values():
@@ -63,7 +70,7 @@ class Display:
             )  # fmt: skip
         if logged := latest(folder.metrics_file):
             self.bars[folder].n = logged[0]
-        self.bars[folder].set_description_str(f"{_progress(folder, epochs)}  {folder.name}")
+        self.bars[folder].set_description_str(f"{_progress(folder, epochs)}  {printable(folder.name)}")
 
     def _epochs(self, folder: RunFolder) -> int | None:
         if not self.epochs.get(folder):  # the configuration may not have been written before

@@ -6,19 +6,37 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
-
-from tqdm import tqdm
-
-from vae_cli.runs.folder import RunFolder
 
 T = TypeVar("T")
 
 
-def run_in_fork(work: Callable[[], T], folder: RunFolder) -> T | None:
-    """The result of `work` in a fork of this process. Where the fork is killed, write that to summary.json and return
-    None.
+SECONDS_TO_SAVE = 60.0
+_watching: set[int] = set()  # the process that watches its parent: a fork inherits the set, but no thread
+
+
+def end_with(parent: int, number: signal.Signals = signal.SIGKILL) -> None:
+    """End this process soon after its parent process, which may have been killed: send this process the signal `number`, and
+    SIGKILL where it does not end then."""
+    if os.getpid() in _watching:
+        return
+    _watching.add(os.getpid())
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os.kill(os.getpid(), number)
+        time.sleep(SECONDS_TO_SAVE)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def run_in_fork(work: Callable[[], T]) -> tuple[T | None, int]:
+    """The result of `work` in a fork of this process, and the exit status of the fork, which is negative where a signal has
+    killed it.
 
     joblib and submitit_local give up the whole sweep when a worker dies, for example because memory ran out. With a
     fork the worker survives, and a worker of joblib imports torch only once.
@@ -29,10 +47,7 @@ def run_in_fork(work: Callable[[], T], folder: RunFolder) -> T | None:
         ((result, status),) = run_in_forks([work])
     finally:
         signal.signal(signal.SIGINT, before)
-    if status < 0:
-        error = f"its process was killed by {signal.Signals(-status).name}; the same command continues it"
-        folder.write_summary({"status": "interrupted", "error": error})
-    return result
+    return result, status
 
 
 def run_in_forks(works: Sequence[Callable[[], T]]) -> list[tuple[T | None, int]]:
@@ -54,8 +69,10 @@ def _fork(work: Callable[[], T]) -> tuple[int, int]:
     """The process id of a child that runs `work`, and the pipe that its result comes through. The parent closes the
     writing end before the next fork, so that no sibling keeps the pipe open."""
     reading, writing = os.pipe()
+    parent = os.getpid()
     if (child := os.fork()) == 0:
         os.close(reading)
+        end_with(parent, signal.SIGTERM)
         _run_child(work, writing)
     os.close(writing)
     return child, reading
@@ -64,6 +81,8 @@ def _fork(work: Callable[[], T]) -> tuple[int, int]:
 def _run_child(work: Callable[[], T], pipe: int) -> None:
     """Run `work`, write its result to the pipe and exit."""
     status = 1
+    from tqdm import tqdm
+
     tqdm.set_lock(threading.RLock())  # tqdm's default lock is a semaphore, which os._exit would leak
     try:
         os.write(pipe, json.dumps(work()).encode())

@@ -3,13 +3,15 @@ model."""
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vae_cli.config.schema.keys import call_keys
+from vae_cli.errors import UserError
 from vae_cli.runs.differing import setting_text
+from vae_cli.runs.discovery import run_folders
 from vae_cli.runs.folder import RunFolder
-from vae_cli.sweeps.folder import SweepFolder
 from vae_cli.sweeps.status import earlier_failure
 
 if TYPE_CHECKING:
@@ -89,8 +91,12 @@ def _repeated(trials: "list[FrozenTrial]") -> set[int]:
 
 
 def _members(sweep: Path) -> FolderByOverrides:
-    folders = [folder for folder in SweepFolder(sweep).members() if folder.overrides_file.exists()]
-    return {frozenset(filter(_is_of_a_run, folder.overrides())): folder for folder in folders}
+    found: dict[frozenset[str], RunFolder] = {}
+    with suppress(UserError):  # there is none
+        for folder in run_folders([str(sweep)]):
+            with suppress(UserError, OSError):  # a damaged one is not of any trial
+                found[frozenset(filter(_is_of_a_run, folder.overrides()))] = folder
+    return found
 
 
 def _member(trial: "FrozenTrial", members: FolderByOverrides) -> RunFolder | None:

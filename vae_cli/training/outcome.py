@@ -24,15 +24,15 @@ def outcome(folder: RunFolder, log: logging.Logger) -> Iterator[Summary]:
     summary: Summary = {"status": "failed", "versions": versions()}
     try:
         yield summary
-    except KeyboardInterrupt:
-        summary["status"] = "interrupted"
+    except KeyboardInterrupt as error:
+        summary["status"] = status_after(error)
         raise Interrupted(_resume_hint(folder)) from None
     except Diverged as error:
-        summary |= {"status": "diverged", "error": str(error)}
+        summary |= {"status": status_after(error), "error": str(error)}
         raise Diverged(f"{error}; {_last_good(folder)}") from error
     except Exception as error:
+        summary["status"] = status_after(error)
         if is_interruption(error):
-            summary["status"] = "interrupted"
             raise Interrupted(_resume_hint(folder)) from None
         summary["error"] = str(error)
         raise
@@ -44,6 +44,14 @@ def outcome(folder: RunFolder, log: logging.Logger) -> Iterator[Summary]:
             log.error("summary.json could not be written: %s", error)
             if summary["status"] == FINISHED:  # else this error would hide the one that ended the run
                 raise
+
+
+def status_after(error: BaseException) -> str:
+    """The status of a run that `error` has ended. An error of the operating system, such as a full disk, interrupts a run as
+    a signal does: with the same command it goes on."""
+    if is_interruption(error) or isinstance(error, OSError):
+        return "interrupted"
+    return "diverged" if isinstance(error, Diverged) else "failed"
 
 
 def _resume_hint(folder: RunFolder) -> str:

@@ -8,6 +8,7 @@ import torch
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 
+from vae_cli.config.compose import prepare_hydra
 from vae_cli.config.yaml_comments import config_folder
 from vae_cli.engine import packed
 from vae_cli.engine.state import State
@@ -18,6 +19,7 @@ from vae_cli.training import final
 def hydra_config() -> Iterator[None]:
     before = torch.get_default_dtype()
     GlobalHydra.instance().clear()
+    prepare_hydra()
     with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
         yield
     torch.set_default_dtype(before)

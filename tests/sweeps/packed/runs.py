@@ -11,6 +11,7 @@ from run_comparison import assert_equal, metrics, saved, summary
 from vae_cli.config.compose import accept
 from vae_cli.runs import checkpoint
 from vae_cli.runs.folder import RunFolder
+from vae_cli.sweeps.call import SweepCall
 from vae_cli.sweeps.job import Job
 from vae_cli.sweeps.packed.member import Member
 from vae_cli.sweeps.packed.scheduler import train_members
@@ -53,7 +54,7 @@ def member(folder: Path, *overrides: str) -> Member:
         cfg.hydra.job.id = cfg.hydra.job.num = 0
         cfg.hydra.runtime.output_dir = str(folder)
     own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
-    return Member(Job(own, cfg.hydra, RunFolder(folder), "packed"))
+    return Member(Job(own, cfg.hydra, RunFolder(folder), "packed", (SweepCall(folder.parent),)))
 
 
 def train_packed(sweep: Path, members: list[tuple[str, ...]]) -> list[Path]:

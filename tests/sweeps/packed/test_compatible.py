@@ -51,7 +51,7 @@ def test_a_finished_sweep_is_recognized_without_torch(tmp_path):
         "import sys; from pathlib import Path; from omegaconf import OmegaConf;"
         "from vae_cli.sweeps.packed.multi_gpu import *; from vae_cli.sweeps.job import Job, RunFolder;"
         "cfg = OmegaConf.create({'epochs': 3, 'returns': 'elbo', 'retry_failed': False});"
-        f"job = Job(cfg, None, RunFolder(Path({str(folder)!r})), 'packed');"
+        f"job = Job(cfg, None, RunFolder(Path({str(folder)!r})), 'packed', ());"
         "assert len(compatible_groups([Member(job)])) == 1 and 'torch' not in sys.modules"
     )
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0

@@ -11,6 +11,12 @@ class PackedLauncherConfig(Checked):
     processes: Workers | None
 
 
+class SweeperConfig(Checked):
+    """hydra/sweeper=basic"""
+
+    max_batch_size: Count | None
+
+
 class SearchConfig(Checked):
     """hydra/sweeper=optuna"""
 

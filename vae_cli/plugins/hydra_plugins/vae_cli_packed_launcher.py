@@ -3,7 +3,9 @@
 Hydra looks for launchers in a top-level package `hydra_plugins`, so this file is here.
 """
 
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from hydra.core.utils import JobReturn, configure_log, run_job, setup_globals
@@ -29,7 +31,12 @@ class PackedLauncher(Launcher):
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         Path(self.config.hydra.sweep.dir).mkdir(parents=True, exist_ok=True)
         jobs = [self._compose(initial_job_idx + i, overrides) for i, overrides in enumerate(job_overrides)]
-        train_in_processes([job.return_value for job in jobs], self.max_members, self.processes)
+        try:
+            train_in_processes([job.return_value for job in jobs], self.max_members, self.processes)
+        finally:
+            for job in jobs:
+                with suppress(OSError):  # unless a member has begun, its folder is empty
+                    os.removedirs(job.return_value.job.folder.path)
         for job in jobs:
             job.return_value = job.return_value.objective_value
         return jobs

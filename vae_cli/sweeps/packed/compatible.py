@@ -33,6 +33,6 @@ def _signature(member: Member) -> object:
     """Equal for members that can train as one model. A member that has finished, or that is refused, is alone."""
     job = member.job
     try:
-        return id(member) if job.folder.finished(job.cfg.epochs) else pack_signature(accept(job.cfg))
+        return id(member) if job.has_finished() else pack_signature(accept(job.cfg))
     except UserError:
         return id(member)

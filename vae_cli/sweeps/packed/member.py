@@ -45,9 +45,9 @@ class Member:
     def start(self, interrupts: Interrupts, loaded: dict[str, Any]) -> None:
         """Come to the first step. `loaded` as in `Session`."""
         with self._ended_by_errors():
-            if session := enter_member(self.job, self._contexts, interrupts, loaded=loaded):
-                self.session, self._batches = session, session.batches()
-                self._advance()
+            self.session = enter_member(self.job, self._contexts, interrupts, loaded=loaded)
+            self._batches = self.session.batches()
+            self._advance()
 
     def after(self, step_metrics: "Tensor", seconds: float) -> None:
         """Do what is due after a step, which took `seconds` for all members together."""

@@ -81,7 +81,7 @@ def _train(pack: list[Member], interrupts: Interrupts) -> None:
     """Make the steps of all members until each has ended."""
     locksteps, before = in_lockstep(pack), 0
     while running := sum(member.batch is not None for member in pack):
-        if running != before and pack[0].job.sweep.stop_reason():  # a member failed, and fail_fast is true
+        if running != before and pack[0].job.call.stop_reason():  # a member failed, and fail_fast is true
             interrupts.stop_request = "end"  # the others save themselves
         before = running
         for lockstep in locksteps:
