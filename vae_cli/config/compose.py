@@ -36,13 +36,17 @@ ASKS = re.compile(r"\$\{[^${}]*:")  # the beginning of a resolver's call
 Model = TypeVar("Model", bound=Checked)
 
 
-def prepare_hydra() -> None:
-    """Let Hydra find our plugin and prefer our options. Call it before Hydra composes."""
-    sys.path.append(str(PACKAGE / "plugins"))  # where Hydra looks for hydra_plugins
-    # Hydra merges hydra/launcher/NAME.yaml into the plugin's schema of that name and warns of it; here it is intended.
+def merge_launchers_silently() -> None:
+    """Hydra merges hydra/launcher/NAME.yaml into the plugin's schema of that name and warns of it; here it is intended."""
     warnings.filterwarnings(
         "ignore", r"\s*'hydra/.*' is validated against ConfigStore schema with the same name"
     )
+
+
+def prepare_hydra() -> None:
+    """Let Hydra find our plugin and prefer our options. Call it before Hydra composes."""
+    sys.path.append(str(PACKAGE / "plugins"))  # where Hydra looks for hydra_plugins
+    merge_launchers_silently()
     # Hydra goes on after an error of a callback, which may be the one that refuses a run
     warnings.filterwarnings("error", "Callback .* raised")
     Plugins.instance()  # imports all plugins, which store their options, once

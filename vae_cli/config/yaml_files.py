@@ -7,7 +7,7 @@ from io import StringIO
 from pathlib import Path
 
 import yaml
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra._internal.core_plugins import file_config_source
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.plugins.config_source import ConfigLoadError, ConfigResult
 from omegaconf import Container, OmegaConf
@@ -27,11 +27,13 @@ PLACES: dict[
 
 
 def read_by_us() -> None:
-    """Let Hydra read files by `YamlFiles`. Call it after Hydra has imported its plugins."""
-    SourcesRegistry.instance().types["file"] = YamlFiles
+    """Let Hydra read files by our class. Call it after Hydra has imported its plugins."""
+    SourcesRegistry.instance().types["file"] = FileConfigSource
 
 
-class YamlFiles(FileConfigSource):
+class FileConfigSource(file_config_source.FileConfigSource):
+    """It has the name of Hydra's class: a launcher's worker would otherwise fail when it registers Hydra's beside ours."""
+
     def load_config(self, config_path: str) -> ConfigResult:
         """Raises UserError for a file that cannot be read."""
         file = Path(self.path) / self._normalize_file_name(config_path)

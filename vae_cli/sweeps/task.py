@@ -5,6 +5,7 @@ import signal
 from omegaconf import DictConfig
 
 from vae_cli.config import resolvers
+from vae_cli.config.compose import merge_launchers_silently
 from vae_cli.config.failures import reported
 from vae_cli.runs.folder import Summary
 from vae_cli.runs.occupied import removed_if_refused
@@ -16,7 +17,9 @@ from vae_cli.training.run import train
 
 FRAGILE_LAUNCHERS = ("joblib", "submitit_local")  # they give up the sweep when one of their workers is killed
 
-resolvers.register()  # here, because a launcher's worker imports this module before it resolves a configuration
+# here, because a launcher's worker imports this module before it composes and resolves a configuration
+merge_launchers_silently()
+resolvers.register()
 
 
 def task(cfg: DictConfig) -> ObjectiveValue:
