@@ -28,6 +28,12 @@ SMALL_MODEL = (
     "network.hidden=[8]", "latent.code_size=3", "batch_size=8", "epochs=3", "nll_samples=4", "optimizer.lr=0.01",
 )  # fmt: skip
 
+
+def later_counts(*words: str) -> list[str]:
+    """Of two words with one key the later one: the commands refuse a key that is given twice."""
+    return list({word.partition("=")[0]: word for word in words}.values())
+
+
 Command = Callable[..., Finished]
 
 

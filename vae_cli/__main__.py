@@ -25,10 +25,11 @@ def compare() -> None:
 
 def _command(program: str, name: str, config: str) -> None:
     try:
-        from vae_cli.config import streams
+        from vae_cli.config import environment, streams
 
         streams.prepare()
-        if not _answered(config):
+        environment.unset_empty()
+        if not _answered(program, config):
             from vae_cli import cli
 
             getattr(cli, name)()
@@ -41,7 +42,7 @@ def _command(program: str, name: str, config: str) -> None:
         )  # Python itself needs 0.4 s to end, and must not print tracebacks
 
 
-def _answered(config: str) -> bool:
+def _answered(program: str, config: str) -> bool:
     """Whether the command line asked for the help, or for the version."""
     from vae_cli.config.arguments import asks_for_help
 
@@ -49,8 +50,13 @@ def _answered(config: str) -> bool:
     if asks_for_help(arguments):
         from vae_cli.config import help
         from vae_cli.config.yaml_comments import config_folder
+        from vae_cli.errors import LONGEST, UserError, printable
 
-        print(help.text(config_folder(), config, arguments))
+        try:
+            print(help.text(config_folder(), config, arguments))
+        except UserError as error:
+            print(printable(f"{program}: {error}", LONGEST), file=sys.stderr)
+            sys.exit(2)
     elif "--version" in arguments:
         from vae_cli.version import __version__
 

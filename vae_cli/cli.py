@@ -1,6 +1,7 @@
 """The three commands: vae-train, vae-eval and vae-compare. `__main__.py` answers their --help."""
 
 import logging
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,11 +10,11 @@ from typing import Any
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from vae_cli.config import arguments, resolvers
+from vae_cli.config import arguments, quoting, resolvers
 from vae_cli.config.compose import accept_comparison, accept_evaluation, prepare_hydra
-from vae_cli.config.failures import complain, one_line, reported
+from vae_cli.config.failures import INTERRUPTED, reported
 from vae_cli.config.yaml_comments import config_folder
 from vae_cli.errors import UserError
 from vae_cli.sweeps.resume import resume
@@ -21,15 +22,16 @@ from vae_cli.sweeps.search import report_searches
 from vae_cli.sweeps.summary import close_sweeps
 from vae_cli.sweeps.task import task
 
+FAILURES: list[int] = []  # exit statuses of the jobs of vae-eval -m and vae-compare -m that failed
+
 
 def train() -> None:
     """vae-train"""
-    resumed = [argument for argument in sys.argv[1:] if argument.startswith("resume=")]
-    if resumed and resumed != ["resume=null"]:
-        reported("vae-train", lambda: _resume(sys.argv[1:]))
+    if (given := reported("vae-train", lambda: arguments.resumed(sys.argv[1:]))) is not None:
+        reported("vae-train", lambda: _resume(given))
         return
     try:
-        _hydra("vae-train", "config", task, "optimizer.lr=0.001")
+        _hydra("vae-train", "config", task)
     finally:
         finished = close_sweeps()
         found = report_searches()
@@ -39,30 +41,31 @@ def train() -> None:
 
 def evaluate() -> None:
     """vae-eval"""
-    _hydra("vae-eval", "eval", _evaluation, "nll_samples=1000")
+    _hydra("vae-eval", "eval", _evaluation)
 
 
 def compare() -> None:
     """vae-compare"""
-    sys.argv[1:] = arguments.positional(sys.argv[1:])
-    _hydra("vae-compare", "compare", _comparison, "value=test.nll")
+    _hydra("vae-compare", "compare", _comparison)
 
 
-def _hydra(program: str, config: str, task: Callable[[DictConfig], Any], example: str) -> None:
+def _hydra(program: str, config: str, task: Callable[[DictConfig], Any]) -> None:
     """Let Hydra read the command line."""
-    if refused := arguments.refused_flag(sys.argv[1:], program, example):
-        complain(program, refused)
-        sys.exit(2)
-    prepare_hydra()
-    resolvers.register()
-    sys.argv[1:] = arguments.with_quoted_paths(arguments.flags_first(sys.argv[1:]))
-    main = hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=config)
-    reported(program, main(task))
+
+    def work() -> None:
+        sys.argv[1:] = arguments.for_hydra(program, sys.argv[1:])
+        prepare_hydra()
+        resolvers.register()
+        hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=config)(task)()
+
+    reported(program, work)
+    if FAILURES:
+        sys.exit(max(FAILURES))
 
 
 def _evaluation(cfg: DictConfig) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout, force=True)
-    given = [arguments.unquoted(argument) for argument in HydraConfig.get().overrides.task]
+    given = [quoting.unquoted(override) for override in _overrides()]
 
     def work() -> None:
         settings = accept_evaluation(cfg)
@@ -88,21 +91,30 @@ def _comparison(cfg: DictConfig) -> None:
 
 
 def _carried_out(program: str, work: Callable[[], None]) -> None:
-    """With -m, report each failure at once: Hydra does the remaining jobs first and then reports the first failure only."""
-    if HydraConfig.get().mode == RunMode.RUN:
-        reported(program, work)
-        return
-    try:
+    """With -m, one line for each failure, and the jobs that remain are done. Hydra would name the first one only, which it
+    does for a launcher that starts processes."""
+    hydra_config = HydraConfig.get()
+    if hydra_config.mode == RunMode.RUN or hydra_config.runtime.choices.get("hydra/launcher") == "basic":
+        name = " ".join([program, *(_overrides() if hydra_config.mode == RunMode.MULTIRUN else [])])
+        try:
+            reported(name, work)
+        except SystemExit as end:
+            if hydra_config.mode == RunMode.RUN or end.code == INTERRUPTED:
+                raise
+            FAILURES.append(int(end.code or 0))
+    else:
         work()
-    except Exception as error:
-        overrides = " ".join(HydraConfig.get().overrides.task)
-        complain(f"{program} {overrides}", one_line(error, program) or repr(error))
-        raise
 
 
-def _resume(words: list[str]) -> None:
-    given = dict(word.partition("=")[::2] for word in words)
-    folder = Path(given.pop("resume")).expanduser()
+def _overrides() -> list[str]:
+    """Of this job, as they were given: references are not resolved."""
+    overrides = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False)
+    assert isinstance(overrides, list)
+    return [str(override) for override in overrides]
+
+
+def _resume(given: dict[str, str]) -> None:
+    folder = Path(os.path.expanduser(given.pop("resume")))  # noqa: PTH111, which raises for a user that there is not
     external = given.pop("external_targets", "false")
     if external not in ("true", "false"):
         raise UserError(f"external_targets={external} is not allowed; allowed is true or false")

@@ -52,8 +52,8 @@ def is_interruption(error: BaseException) -> bool:
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """The text "; did you mean X?" for a likely typo, else an empty text."""
-    candidates = list(names)
+    """The text "; did you mean X?" for a likely typo, else an empty text. X is never `name` itself."""
+    candidates = [candidate for candidate in names if candidate != name]
     match = difflib.get_close_matches(name, candidates, n=1, cutoff=0.6)
     if not match:  # `code_size` for `latent.code_size`: the last part alone is right
         tail = name.rpartition(".")[2]

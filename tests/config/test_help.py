@@ -8,6 +8,7 @@ import pytest
 from vae_cli.config import help
 from vae_cli.config.tables import with_tables
 from vae_cli.config.yaml_comments import Key, config_folder, groups, read
+from vae_cli.errors import UserError
 
 CONFIGS = config_folder()
 COMMANDS = ("config", "eval", "compare")
@@ -61,6 +62,19 @@ def test_help_shows_the_keys_of_the_options_that_are_chosen():
         CONFIGS, "config", ["estimator=reinforce"]
     )
     assert all(len(line) <= 120 for line in f"{default}\n{chosen}".splitlines())
+
+
+def test_help_names_the_options_where_there_is_not_the_chosen_one():
+    with pytest.raises(
+        UserError, match=r"no latent=bernouli; allowed are bernoulli, .*did you mean 'bernoulli'"
+    ):
+        help.text(CONFIGS, "config", ["latent=bernouli"])
+    for words in (
+        ["latent=mine", "--config-dir", "folder"],
+        ["latent=mine", "-cd=folder"],
+        ["latent=gaussian,bernoulli"],
+    ):
+        help.text(CONFIGS, "config", words)
 
 
 def test_a_readme_without_markers_is_refused():

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from vae_cli.config.environment import VARIABLES
+
 LINE = "8×8 – ½ ± elbo 📈"
 PROGRAM = f"""
 import sys
@@ -99,3 +101,14 @@ def test_an_interruption_of_the_first_imports_is_said():
     )
     done = python(program, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
     assert (done.returncode, done.stderr) == (130, "vae-train: interrupted\n")
+
+
+def test_an_empty_variable_is_one_that_is_not_set():
+    program = (
+        "import os; from vae_cli.config import environment; environment.unset_empty()\n"
+        "print(sorted(set(environment.VARIABLES) & set(os.environ)), os.environ['CUDA_VISIBLE_DEVICES'] == '')\n"
+        "print(os.path.expanduser('~') != '')"
+    )
+    empty = dict.fromkeys([*VARIABLES, "CUDA_VISIBLE_DEVICES"], "")
+    done = python(program, env={**os.environ, **empty, "OMP_NUM_THREADS": "3"})
+    assert done.stdout == "['OMP_NUM_THREADS'] True\nTrue\n"

@@ -20,7 +20,7 @@ def test_a_run_of_a_hostile_name_is_trained_evaluated_and_compared(command, tmp_
     folder = tmp_path / f"runs/{name}"
     commands = [
         ("vae-train", f"--config-dir={tmp_path / 'own'}", f"likelihood='{name}'", f"name='{name}'",
-         f"hydra.run.dir='{folder}'", "data.train_size=40", *SMALL_RECTANGLES, *SMALL_MODEL, "epochs=1"),
+         f"hydra.run.dir='{folder}'", "data.train_size=40", *SMALL_RECTANGLES, *SMALL_MODEL),
         ("vae-eval", f"run='{folder}'", "nll_samples=5", "probe=false"),
         ("vae-compare", str(tmp_path / "runs"), f"out='{tmp_path / 'comparison'}'"),
     ]  # fmt: skip

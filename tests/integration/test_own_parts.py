@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from conftest import later_counts
 
 import vae_cli
 from vae_cli.errors import UserError
@@ -48,7 +49,8 @@ def cwd(tmp_path) -> Path:
 
 
 def train(command, cwd: Path, folder: str, *words: str) -> Path:
-    done = command("vae-train", *OWN, *SMALL, ALLOWED, *words, f"hydra.run.dir={folder}", cwd=cwd)
+    words = later_counts(*OWN, *SMALL, ALLOWED, *words, f"hydra.run.dir={folder}")
+    done = command("vae-train", *words, cwd=cwd)
     assert done.returncode == 0 and done.stderr == "", done.stderr
     return cwd / folder
 
@@ -152,7 +154,8 @@ def test_without_the_switch_nothing_of_it_is_executed(command, cwd, monkeypatch)
 
 
 def test_an_objective_that_monitors_an_unknown_metric_is_refused_before_there_is_a_folder(command, cwd):
-    done = command("vae-train", *OWN, "objective=typo", *SMALL, ALLOWED, "hydra.run.dir=new", cwd=cwd)
+    words = later_counts(*OWN, "objective=typo", *SMALL, ALLOWED, "hydra.run.dir=new")
+    done = command("vae-train", *words, cwd=cwd)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert "monitors 'weigthed'" in line and "did you mean 'weighted'" in line

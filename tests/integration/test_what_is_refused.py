@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from conftest import later_counts
 from integration.installed import assert_one_line
 
 from vae_cli.runs.folder import RunFolder
@@ -75,7 +76,7 @@ def lock_folder(run: Path) -> None:
 AGAIN, RESUME = (*SMALL, "hydra.run.dir=run"), ("resume=run",)
 REFUSALS = {
     "more epochs from a damaged checkpoint": (damage("checkpoints/last.pt"), (*RESUME, "epochs=4"), "last.pt is damaged"),
-    "the same command on a damaged checkpoint": (damage("checkpoints/last.pt"), (*AGAIN, "epochs=4"), "last.pt is damaged"),
+    "the same command on a damaged checkpoint": (damage("checkpoints/last.pt"), later_counts(*AGAIN, "epochs=4"), "last.pt is damaged"),
     "no checkpoint to resume": (lose("checkpoints/last.pt"), (*RESUME, "epochs=4"), "nothing to resume"),
     "no configuration to resume": (lose(".hydra/config.yaml"), RESUME, "no .hydra/config.yaml"),
     "a damaged configuration": (overwrite(".hydra/config.yaml", "a: &a [*a]"), RESUME, "YAML aliases"),
@@ -154,7 +155,7 @@ def test_a_resumed_run_whose_data_has_changed_is_refused(command, tmp_path):
 
 def test_a_run_that_stopped_early_says_so(command, tmp_path):
     """More epochs change nothing, whatever their number."""
-    arguments = (*SMALL, "patience=1", "optimizer.lr=1e-9", "epochs=8", "hydra.run.dir=run")
+    arguments = later_counts(*SMALL, "patience=1", "optimizer.lr=1e-9", "epochs=8", "hydra.run.dir=run")
     assert command("vae-train", *arguments, cwd=tmp_path).returncode == 0
     again = command("vae-train", "resume=run", "epochs=60", cwd=tmp_path)
     assert again.returncode == 0 and "stopped early" in again.stdout and "larger N" not in again.stdout

@@ -1,6 +1,7 @@
 """A study belongs to one search."""
 
 import pytest
+from conftest import later_counts
 from sweeps.small import SEARCH, TINY, needs_optuna
 
 pytestmark = needs_optuna
@@ -19,7 +20,7 @@ pytestmark = needs_optuna
 def test_another_search_of_the_same_name_is_refused(command, searched_copy, changed, message):
     files = [file for file in searched_copy.rglob("*") if file.is_file() and file.name != ".lock"]
     before = {file: file.read_bytes() for file in files}
-    done = command("vae-train", *SEARCH, *TINY, *changed, cwd=searched_copy)
+    done = command("vae-train", *later_counts(*SEARCH, *TINY, *changed), cwd=searched_copy)
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and done.stdout == ""
     assert "holds another search 's'" in done.stderr
     assert message in done.stderr and "name=NEW" in done.stderr

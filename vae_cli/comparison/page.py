@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from vae_cli.comparison.table import Row, Statistic, Table
-from vae_cli.config.arguments import quoted
+from vae_cli.config.quoting import quoted
 from vae_cli.config.schema.commands import CompareConfig
 from vae_cli.metrics.registry import headlines, metric
 from vae_cli.reporting.html import embedded, number, render

@@ -1,98 +1,69 @@
 """The words of the command line before Hydra reads them."""
 
-import json
-import re
-from pathlib import Path
+import os
+from collections.abc import Sequence
 
-from vae_cli.errors import did_you_mean
+from vae_cli.config.quoting import quoted
+from vae_cli.errors import UserError
 
-PATHS = ("run", "anomaly", "data.root", "data.path")  # keys whose value is a path
-HYDRAS = (
-    "help hydra-help version cfg resolve package run multirun shell-completion config-path config-name config-dir "
-    "experimental-rerun info"
-)
-FLAGS = {f"--{flag}" for flag in HYDRAS.split()}
-TAKE_A_VALUE = {"-c", "--cfg", "-p", "--package", "-cp", "--config-path", "-cn", "--config-name", "-cd",
-                "--config-dir", "-i", "--info", "--experimental-rerun"}  # fmt: skip
-KEYS = ("folders=", "out=", "x=", "y=", "value=", "best=")
+KEYS = ("folders=", "out=", "x=", "y=", "value=", "best=")  # of vae-compare
+FOLDER_KEYS = {"vae-train": "resume", "vae-eval": "run", "vae-compare": "folders"}
+EXAMPLES = {
+    "vae-train": "optimizer.lr=0.001",
+    "vae-eval": "nll_samples=1000",
+    "vae-compare": "value=test.nll",
+}
 
 
-def asks_for_help(arguments: list[str]) -> bool:
+def asks_for_help(arguments: Sequence[str]) -> bool:
     return not {"--help", "-h"}.isdisjoint(arguments)
 
 
-def refused_flag(arguments: list[str], program: str, example: str) -> str | None:
-    """Why a flag is refused: Hydra does not know it, or fails with a traceback on it."""
-    for argument in arguments:
-        flag = argument.partition("=")[0]
-        if flag.startswith("--") and flag not in FLAGS:
-            from vae_cli.config.failures import known_names
+def for_hydra(program: str, arguments: Sequence[str]) -> list[str]:
+    """The flags, then the overrides, quoted where Hydra needs it: Hydra's parser refuses overrides on both sides of a flag.
 
-            key = did_you_mean(argument.lstrip("-"), known_names(program)) or f"; for example {example}"
-            return f"there is no flag {argument}: keys are written key=value{key}"
-        if flag in ("-c", "--cfg") and is_sweep(arguments):
-            return "--cfg shows the configuration of one run: leave -m out"
-    return None
+    Raises UserError for what Hydra would answer with its usage, or accept and ignore."""
+    from vae_cli.config import (
+        flags,
+        overrides,
+    )  # here: --help needs neither them nor Hydra, which they import
+    from vae_cli.config.failures import known_names
 
-
-def flags_first(arguments: list[str]) -> list[str]:
-    """The flags with their values, then the overrides: Hydra's parser refuses overrides on both sides of a flag."""
-    flags, overrides = list[str](), list[str]()
-    for before, argument in zip(["", *arguments], arguments, strict=False):
-        is_flag = argument.startswith("-") or before in TAKE_A_VALUE
-        (flags if is_flag else overrides).append(argument)
-    return flags + overrides
+    words = flags.separated(arguments, known_names(program), EXAMPLES[program])
+    if program == "vae-compare":
+        words = words._replace(overrides=positional(words.overrides))
+    return words.flags + overrides.checked(words, FOLDER_KEYS[program])
 
 
-def is_sweep(arguments: list[str]) -> bool:
-    return not {"-m", "--multirun"}.isdisjoint(arguments)
+def positional(words: Sequence[str]) -> list[str]:
+    """`outputs/a outputs/b value=test.nll` → `folders=["outputs/a","outputs/b"] value=test.nll`."""
+    folders = [quoted(word) for word in words if _is_folder(word)]
+    others = [word for word in words if not _is_folder(word)]
+    return [*others, f"folders=[{','.join(folders)}]"] if folders else others
 
 
-def with_quoted_paths(arguments: list[str]) -> list[str]:
-    """Paths in Hydra's quotes: a sweep names its members by their overrides, and `=` and `,` mean something to Hydra. A sweep's
-    paths become absolute, since its members may run in other folders."""
-    sweep = is_sweep(arguments)
-    return [_quoted_path(argument, sweep) for argument in arguments]
-
-
-def _quoted_path(argument: str, sweep: bool) -> str:
-    key, _, value = argument.partition("=")
-    if key in PATHS and Path(value).expanduser().exists():
-        value = str(Path(value).expanduser().absolute()) if sweep else value
-        return f"{key}={json.dumps(value, ensure_ascii=False)}"
-    if key == "hydra.sweep.dir" and value and value[0] not in "'\"$/":
-        return f"{key}={json.dumps(str(Path(value).expanduser().absolute()), ensure_ascii=False)}"
-    return argument
-
-
-def unquoted(argument: str) -> str:
-    key, _, value = argument.partition("=")
-    return f"{key}={json.loads(value)}" if value.startswith('"') else argument
-
-
-def positional(arguments: list[str]) -> list[str]:
-    """`outputs/a outputs/b value=test.nll` → `folders=["outputs/a","outputs/b"] value=test.nll`, paths quoted: the
-    folders of a sweep's members are named by overrides, and `=` and `,` mean something to Hydra."""
-    folders, others = [], []
-    for before, argument in zip(["", *arguments], arguments, strict=False):
-        if before not in TAKE_A_VALUE and _is_folder(argument):
-            folders.append(quoted(argument))
-        elif argument.startswith("out=") and argument[4:5] not in ("", '"', "'") and argument != "out=null":
-            others.append(f"out={quoted(argument[4:])}")
-        else:
-            others.append(argument)
-    if folders:
-        others.append(f"folders=[{','.join(folders)}]")
-    return others
-
-
-def _is_folder(argument: str) -> bool:
-    if argument.startswith(("-", *KEYS)):
+def _is_folder(word: str) -> bool:
+    if word.startswith(("~", *KEYS)) and not os.path.isdir(os.path.expanduser(word)):  # noqa: PTH111, PTH112, which never raise
         return False
-    return "=" not in argument or Path(argument).expanduser().is_dir()
+    return "=" not in word or os.path.isdir(os.path.expanduser(word))  # noqa: PTH111, PTH112
 
 
-def quoted(text: str) -> str:
-    """In Hydra's quotes: backslashes count only before a quote, at the end and before `${`."""
-    text = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
-    return '"' + re.sub(r'(\\*)("|$)', lambda m: m[1] * 2 + (r"\"" if m[2] else ""), text) + '"'
+def resumed(arguments: Sequence[str]) -> dict[str, str] | None:
+    """What is given with resume=FOLDER, key → value; None where nothing is resumed. A word without a value is a key. Raises
+    UserError for a key that is given twice, and for resume with a +, with which Hydra would begin a new run."""
+    if not any(word.lstrip("+").startswith("resume=") for word in arguments):
+        return None
+    given: dict[str, str] = {}
+    for word in arguments:
+        if word.startswith("-"):
+            raise UserError(f"resume=FOLDER continues one run as it was begun: leave {word} out")
+        key, _, value = word.partition("=")
+        if key in ("+resume", "++resume"):
+            raise UserError(f"write resume={value}, without +")
+        if given.setdefault(key, _without_quotes(value)) != _without_quotes(value):
+            raise UserError(f"{key} is given twice: {key}={given[key]} and {word}")
+    return None if given["resume"] in ("", "null") else given
+
+
+def _without_quotes(value: str) -> str:
+    return value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" else value

@@ -47,8 +47,8 @@ def prepare_hydra() -> None:
     """Let Hydra find our plugin and prefer our options. Call it before Hydra composes."""
     sys.path.append(str(PACKAGE / "plugins"))  # where Hydra looks for hydra_plugins
     merge_launchers_silently()
-    # Hydra goes on after an error of a callback, which may be the one that refuses a run
-    warnings.filterwarnings("error", "Callback .* raised")
+    # Hydra goes on after an error of a callback, which may be the one that refuses a run, and without a search path
+    warnings.filterwarnings("error", "Callback .* raised|provider=.* is not available")
     Plugins.instance()  # imports all plugins, which store their options, once
     read_by_us()
     # Hydra would refuse our hydra/sweeper options, or warn of them, beside those of the same names that are stored.
@@ -133,16 +133,9 @@ def _checked(
     try:
         return model.model_validate(value, context=context)
     except ValidationError as error:
-        raise UserError(prefix + sentence(error, model, value, names) + _place(error)) from error
-
-
-def _place(error: ValidationError) -> str:
-    """The user's file that gives the key of the error, unless the command line gives it."""
-    first, *_ = error.errors(include_url=False)
-    steps = [str(step) for step in first["loc"] if isinstance(step, str)]
-    keys = [".".join(steps[:n]) for n in range(len(steps), 0, -1)]
-    given = {word.lstrip("+").partition("=")[0] for word in sys.argv[1:]}
-    return "" if given.intersection(keys) else place(keys)
+        first, *_ = error.errors(include_url=False)
+        where = place([str(step) for step in first["loc"] if isinstance(step, str)])
+        raise UserError(prefix + sentence(error, model, value, names) + where) from error
 
 
 def to_saved(cfg: DictConfig) -> str:

@@ -5,13 +5,21 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from vae_cli.config.yaml_comments import Key, Option, groups, read
+from vae_cli.errors import UserError, did_you_mean
 
 COLUMNS = 118
+OWN_OPTIONS = {
+    "--config-dir",
+    "-cd",
+    "--config-path",
+    "-cp",
+}  # flags that name a folder with options of the user's own
 
 
 def text(configs: Path, primary: str, chosen: Iterable[str] = ()) -> str:
     """What `--help` prints of the command whose configuration is `primary`.yaml; `chosen` are the options
-    (`group=option`) whose keys are shown instead of those of the default options."""
+    (`group=option`) whose keys are shown instead of those of the default options. Raises UserError for an option that
+    there is not; one of a user's own folder is not known here."""
     command = read(configs / f"{primary}.yaml")
     parts = [command.title]
     if command.defaults and (default := _default_options(command)):
@@ -20,6 +28,15 @@ def text(configs: Path, primary: str, chosen: Iterable[str] = ()) -> str:
         parts += ["Groups (group=option)", _group_list(found, default)]
         parts += ["Keys (key=value) with their defaults", _key_list("", command.keys)]
         for group, name in selected.items():
+            names = [each.name for each in found.get(group, [])]
+            if (
+                name.isidentifier()
+                and name not in names
+                and not OWN_OPTIONS & {w.split("=")[0] for w in chosen}
+            ):
+                raise UserError(
+                    f"there is no {group}={name}; allowed are {', '.join(names)}{did_you_mean(name, names)}"
+                )
             parts += [
                 _option(group, each) for each in found.get(group, []) if each.name == name and each.keys
             ]

@@ -2,8 +2,10 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from io import StringIO
+from itertools import islice
 from pathlib import Path
 
 import yaml
@@ -62,12 +64,14 @@ class FileConfigSource(file_config_source.FileConfigSource):
         return header
 
 
-def place(keys: Iterable[str]) -> str:
-    """Where a user's file gives the first of `keys`, or a key below it, as an addition to a sentence; empty where none does."""
-    found = next(
-        (line for key in keys for name, line in PLACES.items() if f"{name}.".startswith(f"{key}.")), None
-    )
-    return f" ({found})" if found else ""
+def place(steps: Sequence[str]) -> str:
+    """Where the user's file gives a key, or a key above or below it, as an addition to a sentence. Empty where no file gives
+    it, or the command line does. `steps` are the parts of the key."""
+    keys = [".".join(steps[:n]) for n in range(len(steps), 0, -1)]
+    if {word.lstrip("+").partition("=")[0] for word in sys.argv[1:]}.intersection(keys):
+        return ""
+    found = (line for key in keys for name, line in PLACES.items() if f"{name}.".startswith(f"{key}."))
+    return "".join(f" ({line})" for line in islice(found, 1))
 
 
 def _text(file: Path) -> str:

@@ -65,8 +65,8 @@ def _lock_one(files: Sequence[TextIO]) -> int:
 def limit_threads(threads: int | str) -> None:
     """Set the number of torch's threads. "auto" means the cores that Slurm gave the task; without Slurm, torch decides
     (OMP_NUM_THREADS, or one for each core)."""
-    given = os.environ.get("SLURM_CPUS_PER_TASK") if threads == "auto" else threads
-    if given is not None:
+    given = os.environ.get("SLURM_CPUS_PER_TASK", "") if threads == "auto" else str(threads)
+    if given.isdecimal() and int(given) > 0:  # Slurm also writes such as 2(x3)
         import torch
 
         torch.set_num_threads(int(given))

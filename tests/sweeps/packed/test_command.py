@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from conftest import later_counts
 from sweeps.packed.runs import status
 
 SWEEP = ["name=s", "latent=bernoulli", "seed=1,2", "optimizer.lr=0.001,1e18", "log_every=1", "network.hidden=[8]",
@@ -43,7 +44,7 @@ def test_a_packed_sweep_leaves_what_an_ordinary_one_leaves_and_trains_once(comma
 
 
 def test_fail_fast_saves_the_others(command, tmp_path):
-    sweep = [*SWEEP, "optimizer.lr=0.001,1e18", "seed=1", "fail_fast=true", "epochs=50"]
+    sweep = later_counts(*SWEEP, "optimizer.lr=0.001,1e18", "seed=1", "fail_fast=true", "epochs=50")
     done = command("vae-train", "-m", "hydra/launcher=packed", *sweep, cwd=tmp_path)
     assert done.returncode == 1, done.stderr
     statuses = [status(file.parent) for file in tmp_path.rglob("summary.json")]

@@ -1,5 +1,6 @@
 """One sentence for what pydantic refuses: the key, the value, what is allowed and the nearest name."""
 
+import re
 import types
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -11,9 +12,11 @@ from pydantic.fields import FieldInfo
 from vae_cli.config.schema.fields import Words
 from vae_cli.config.schema.keys import option_class
 from vae_cli.config.schema.run import GROUP_CONFIGS
+from vae_cli.config.unknown_keys import no_such_key
 from vae_cli.errors import did_you_mean
 
 OURS = ("no_option", "external_target", "contradiction")  # errors whose message is the sentence already
+LIKE_A_NUMBER = re.compile(r"[+-]?\d[\d_]*(\.\d*)?(e[+-]?\d+)?|true|false|null", re.IGNORECASE | re.ASCII)
 COUNTED = {int: "a whole number", float: "a number"}
 
 
@@ -27,14 +30,19 @@ def sentence(error: ValidationError, model: type[BaseModel], value: Any, names: 
     key = ".".join(path[:depth])
     if found is None or first["type"] == "extra_forbidden":
         key = ".".join(path)
-        return f"there is no key {key!r}{did_you_mean(key, names)}"
+        return no_such_key(key, names)
     if first["type"] == "missing":
         return f"{key} must be given: {key}=VALUE"
     given = _at(value, path[:depth])
     inputs = [each["input"] for each in error.errors(include_url=False)]
     word = next((each for each in inputs if isinstance(each, str)), "")
     nearest = did_you_mean(word, _choices(found)) if word else ""
-    return f"{key}={show(given)} is not allowed; allowed is {allowed(found)}{nearest}"
+    return f"{key}={show(given)}{_in_quotes(given)} is not allowed; allowed is {allowed(found)}{nearest}"
+
+
+def _in_quotes(value: Any) -> str:
+    """A number in quotes is a text, which is easily overlooked."""
+    return " in quotes" if isinstance(value, str) and LIKE_A_NUMBER.fullmatch(value) else ""
 
 
 def show(value: Any) -> str:
