@@ -7,6 +7,17 @@ What is imported is imported inside of a function, so that Ctrl-C is answered fr
 import signal
 import sys
 
+PRINTED = {
+    "-h",
+    "--help",
+    "--version",
+    "--cfg",
+    "-c",
+    "--info",
+    "-i",
+    "--hydra-help",
+}  # flags that only print
+
 
 def train() -> None:
     """vae-train"""
@@ -33,6 +44,9 @@ def _command(program: str, name: str, config: str) -> None:
             from vae_cli import cli
 
             getattr(cli, name)()
+        sys.stdout.flush()
+        if streams.LOST and PRINTED & {word.partition("=")[0] for word in sys.argv[1:]}:
+            sys.exit(1)
     except KeyboardInterrupt:
         print(f"{program}: interrupted", file=sys.stderr)
         sys.exit(130)

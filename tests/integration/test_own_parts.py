@@ -3,12 +3,13 @@ without `external_targets=true`."""
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
-from conftest import later_counts
+from conftest import Command, later_counts
 
 import vae_cli
 from vae_cli.errors import UserError
@@ -36,7 +37,7 @@ ALLOWED = "external_targets=true"
 
 @pytest.fixture
 def cwd(tmp_path) -> Path:
-    """A folder with options of one's own and, since Python imports from it, with their classes."""
+    """A folder with options of one's own, and with their classes."""
     for group, name, text in (
         ("objective", "precision", OBJECTIVE),
         ("objective", "typo", OBJECTIVE.replace("LearnedPrecision", "UnknownMonitor")),
@@ -46,6 +47,12 @@ def cwd(tmp_path) -> Path:
         (tmp_path / "mine" / group / f"{name}.yaml").write_text(text)
     shutil.copy(Path(__file__).with_name("own_parts.py"), tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def command(command_server, cwd) -> Command:
+    """With PYTHONPATH=cwd."""
+    return partial(command_server.run, before=(Path(__file__).with_name("module_path.py"), [str(cwd)]))
 
 
 def train(command, cwd: Path, folder: str, *words: str) -> Path:

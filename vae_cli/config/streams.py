@@ -13,6 +13,7 @@ PLAIN = {
     "×": "x", "–": "-", "—": "-", "−": "-", "…": "...", "±": "+/-", "½": "1/2", "²": "^2", "³": "^3", "·": "*",
     "→": "->", "←": "<-", "≤": "<=", "≥": ">=", "≈": "~", "’": "'", "‘": "'", "“": '"', "”": '"',
 }  # fmt: skip
+LOST: list[OSError] = []  # why something that was printed is lost, but for a reader that has gone
 GONE = (errno.EPIPE, errno.EIO)  # the reader of a pipe, or the terminal
 
 
@@ -40,6 +41,7 @@ class _Lasting(io.FileIO):
         except OSError as error:
             _to_nowhere(self.fileno())
             if error.errno not in GONE:
+                LOST.append(error)
                 _say(f"{sys.argv[0].rpartition('/')[2]}: output is lost: {error.strerror}\n")
             return memoryview(data).nbytes  # type: ignore[arg-type]
 
