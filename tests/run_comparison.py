@@ -19,9 +19,9 @@ def _without_times(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def saved(folder: Path, name: str = "last") -> dict[str, Any]:
-    """A checkpoint, without its configuration and times."""
+    """A checkpoint, without its configuration, times, and the checksum of what was logged, which has times in it."""
     found = _without_times(checkpoint.load(folder / f"checkpoints/{name}.pt"))
-    del found["config"]
+    del found["config"], found["logged"]
     return found
 
 

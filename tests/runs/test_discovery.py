@@ -58,9 +58,14 @@ def test_comparisons_among_the_folders_are_skipped(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("missing", "there is no folder"), ("empty", "has no run in it")]
+    ("name", "message"),
+    [
+        ("missing", "there is no folder"),
+        ("empty", "has no run in it"),
+        ("~nobody-with-this-name/x", "there is no folder ~nobody"),
+    ],
 )
 def test_a_folder_without_a_run_is_refused(tmp_path, name, message):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=message):
-        run_folders([str(tmp_path / name)])
+        run_folders([name if name.startswith("~") else str(tmp_path / name)])

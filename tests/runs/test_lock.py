@@ -116,3 +116,14 @@ def test_a_living_process_of_another_host_is_refused(tmp_path, monkeypatch):
     finally:
         ended.set()
         holder.join()
+
+
+@pytest.mark.parametrize(
+    "text", ["\x10", "pid", "pid 5 on", "pid x on there", "pid 5 on th\x00re", "{}", "pid 5 on a b"]
+)
+def test_a_damaged_lock_file_has_no_owner_for_whom_one_would_wait(tmp_path, text):
+    (tmp_path / "run").mkdir()
+    leave_lock(tmp_path / "run", text)
+    started = time.monotonic()
+    with lock.locked(tmp_path / "run"):
+        assert time.monotonic() - started < lock.STALE / 10

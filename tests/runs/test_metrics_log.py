@@ -82,9 +82,32 @@ def test_a_damaged_line_costs_that_line(tmp_path, text):
     first, *others = file.read_text().splitlines(keepends=True)
     file.write_text("".join([first, text + "\n", *others]))
     assert read(file) == lines
-    assert truncate(file, 2) == 1 and read(file) == lines[:2]
+    assert truncate(file, 2)[1] == 1 and read(file) == lines[:2]
 
 
 @pytest.mark.parametrize("value", [True, "1", None, [], float("nan"), 10**400])
 def test_what_is_no_finite_number_is_none(value):
     assert finite_number(value) is None
+
+
+@pytest.mark.parametrize("damage", ["a line is gone", "a digit is another", "no file", "nothing"])
+def test_a_resumed_run_knows_whether_its_earlier_lines_are_as_they_were(tmp_path, damage):
+    """Lines after the mark may be there or not, whole or cut; `damage` comes before it."""
+    file = tmp_path / "metrics.jsonl"
+    log = MetricsLog(file, 0)
+    for step in (1, 2):
+        log.append(line(step))
+    mark = log.mark()
+    log.append(line(3))
+    log.close()
+    file.write_text(file.read_text()[:-5])
+    if damage == "a line is gone":
+        file.write_text("".join(file.read_text().splitlines(keepends=True)[1:]))
+    elif damage == "a digit is another":
+        file.write_text(file.read_text().replace('"step": 1', '"step": 0'))
+    elif damage == "no file":
+        file.unlink()
+    log = MetricsLog(file, 2, mark)
+    log.close()
+    assert log.is_changed == (damage != "nothing")
+    assert log.mark() == mark or log.is_changed

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -52,7 +53,7 @@ def test_no_configuration_raises_an_error(tmp_path, content):
 
 
 def test_a_missing_configuration_is_named(tmp_path):
-    assert read(RunFolder(tmp_path), "run").status == "unreadable: No such file or directory config.yaml"
+    assert read(RunFolder(tmp_path), "run").status == "unreadable: config.yaml: No such file or directory"
 
 
 def test_a_setting_is_a_number_or_a_text(tmp_path):
@@ -153,3 +154,23 @@ def test_the_evaluation_of_an_earlier_version_names_its_state_by_the_step(
     assert ("evaluation.nll" not in record.metrics) == is_left_out
     said = "another state (step 3; the checkpoint is now of step 12)"
     assert [said in notice for notice in record.notices] == [True] * is_left_out
+
+
+@pytest.mark.parametrize("damage", ["cut", "a folder", "a link to nothing", "no summary"])
+def test_an_evaluation_that_cannot_be_read_is_left_out_and_said(checked, damage):
+    """The metrics of training do not go with it."""
+    write_evaluation(checked.path, nll=7.5)
+    file = checked.evaluation.summary_file
+    if damage == "cut":
+        file.write_text('{"figures": {')
+    else:
+        shutil.rmtree(checked.evaluation.path)
+        if damage == "a link to nothing":
+            checked.evaluation.path.symlink_to("nothing")
+        else:
+            (file if damage == "a folder" else file.parent).mkdir(parents=True)
+    record = read(checked, "run")
+    assert record.status == "finished" and record.metrics["test.nll"] == 8.0
+    assert "evaluation.nll" not in record.metrics
+    (notice,) = record.notices
+    assert "run: its evaluation cannot be read (" in notice and "summary.json" in notice

@@ -17,6 +17,7 @@ from vae_cli.reporting.table import aligned
 from vae_cli.reporting.text import cell
 from vae_cli.runs.differing import setting_text
 from vae_cli.runs.discovery import COMPARISON, run_folders, without_comparisons
+from vae_cli.runs.files import user_path
 from vae_cli.runs.folder import FINISHED
 from vae_cli.runs.interrupts import signals_raise
 from vae_cli.runs.output import OutputFolder
@@ -50,7 +51,7 @@ def compare(settings: CompareConfig) -> Table:
 def _output(settings: CompareConfig) -> OutputFolder:
     """Raises UserError for a folder that holds anything else than an earlier comparison."""
     given = settings.out or Path(without_comparisons(settings.folders)[0]) / "comparison"
-    out = Path(os.path.abspath(Path(given).expanduser()))  # noqa: PTH100, Path.resolve would follow links
+    out = Path(os.path.abspath(user_path(given)))  # noqa: PTH100, Path.resolve would follow links
     output = OutputFolder(out, COMPARISON, "rows", FILES)
     if out.is_symlink() or (out.exists() and not out.is_dir()):
         raise UserError(f"out={given} is not a folder: name a new one")

@@ -1,6 +1,7 @@
 """The user's own arrays from an .npz or .npy file. Nothing in the file is unpickled."""
 
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ def arrays(path: str, train: str, validation: str, test: str, fractions: list[fl
     `train`, `validation` and `test` name arrays in the .npz; an integer array `<name>_labels` has the labels of one.
     Where the file has a single array, `seed` shuffles it and `fractions` splits it into train, validation and test.
     """
-    found = _load(Path(path).expanduser())
+    found = _load(Path(os.path.expanduser(path)))  # noqa: PTH111, Path.expanduser raises for ~nobody
     names = (train, validation, test)
     missing = [name for name in names if name not in found]
     if not missing:

@@ -1,6 +1,7 @@
 """MNIST and Fashion-MNIST from their published IDX files."""
 
 import math
+import os
 import struct
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def mnist(root: str, dataset: str, binarization: str, validation_size: int) -> D
     probabilities, redrawn at each use; validation and test images are drawn once, from a fixed seed); fixed
     (MNIST's published files, with splits of 50,000, 10,000 and 10,000 images and no labels).
     """
-    folder = Path(root).expanduser()
+    folder = Path(os.path.expanduser(root))  # noqa: PTH111, Path.expanduser raises for ~nobody
     if binarization == "fixed":
         return fixed(folder / "binarized_mnist")
     train, test = _grey(folder / dataset / "raw", SOURCES[dataset])

@@ -30,6 +30,8 @@ class State:
     gradient_norm: Tensor = field(default_factory=lambda: torch.zeros(()))
     # sums of the step metrics over this epoch's examples, then the number of examples
     epoch_sums: list[float] = field(default_factory=list)
+    # what has been logged, as `vae_cli.runs.metrics_log` marks it; None in checkpoints of earlier versions
+    logged: str | None = None
 
     def __post_init__(self) -> None:
         self.epoch_sums = self.epoch_sums or [0.0] * (len(self.experiment.step_metrics) + 1)
@@ -50,6 +52,7 @@ class State:
                 "scale": experiment.data.scale,
                 "checksum": experiment.data.checksum,
             },
+            "logged": self.logged,
             **{name: getattr(self, name) for name in PLAIN},
         }
 
@@ -59,6 +62,7 @@ class State:
         experiment.objective.load_state_dict(saved["objective"])
         experiment.optimizer.load_state_dict(saved["optimizer"])
         self.generator.set_state(saved["generator"])
+        self.logged = saved.get("logged")
         self.step_metrics = [saved["rows"].to(experiment.device)] if len(saved["rows"]) else []
         for name in PLAIN:
             setattr(self, name, saved[name])

@@ -1,7 +1,6 @@
 """What a model is asked to find unlikely: another data set at the run's image size, or a class it has never seen."""
 
 import re
-from pathlib import Path
 from typing import Any
 
 from vae_cli.build import load_data
@@ -11,6 +10,7 @@ from vae_cli.data.dataset import Dataset
 from vae_cli.data.support import check_support
 from vae_cli.errors import UserError
 from vae_cli.evaluation.trained import Trained
+from vae_cli.runs.files import user_path
 
 
 def load(what: str, trained: Trained, config: DataConfig) -> Dataset:
@@ -25,7 +25,7 @@ def load(what: str, trained: Trained, config: DataConfig) -> Dataset:
     if what == "arrays":
         raise UserError("anomaly=arrays needs a file: anomaly=FILE.npz")
     is_file = what.endswith((".npz", ".npy"))
-    if is_file and not Path(what).expanduser().exists():
+    if is_file and not user_path(what).exists():
         raise UserError(f"anomaly={what} does not exist")
     option = data_option("arrays", {"path": what}) if is_file else data_option(what)
     data = load_data(option.model_copy(update=_same(option, trained, config)))

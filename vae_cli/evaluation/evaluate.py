@@ -21,7 +21,7 @@ from vae_cli.evaluation.report import page
 from vae_cli.metrics.registry import metric
 from vae_cli.reporting.html import number
 from vae_cli.reporting.table import aligned
-from vae_cli.runs.folder import EvaluationFolder
+from vae_cli.runs.evaluation_folder import EvaluationFolder
 from vae_cli.runs.interrupts import signals_raise
 from vae_cli.runs.output import OutputFolder
 from vae_cli.version import versions

@@ -1,7 +1,6 @@
 """The plan of an evaluation: read the run, refuse what is impossible, then measure."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from vae_cli.build import load_data
 from vae_cli.config.schema.commands import EvalConfig
@@ -17,7 +16,8 @@ from vae_cli.evaluation.trained import Trained
 from vae_cli.metrics.likelihood import ENUMERABLE_CODES, is_enumerable, posterior
 from vae_cli.reporting import notices
 from vae_cli.runs import metrics_log
-from vae_cli.runs.folder import FINISHED, UNREADABLE, RunFolder
+from vae_cli.runs.files import user_path
+from vae_cli.runs.folder import FINISHED, RunFolder
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Plan:
 
 def make_plan(settings: EvalConfig) -> Plan:
     """Read the run and its data. Raises UserError for everything that is not possible, before anything is written."""
-    folder = RunFolder(Path(settings.run).expanduser())
+    folder = RunFolder(user_path(settings.run))
     model, checkpoint, status, remarks = _model(folder, settings)
     config = _data_config(settings, model)
     whole = load_data(config)
@@ -123,13 +123,21 @@ def _about_anomalies(name: str, model: Trained, data: Dataset, other: Dataset) -
 def _model(folder: RunFolder, settings: EvalConfig) -> tuple[Trained, str, str, list[str]]:
     """The model, its checkpoint's name, the run's status, and notices where they are not what one expects."""
     name, status, notices = settings.checkpoint, folder.status(), list[str]()
-    if name == "best" and not folder.best.exists() and folder.last.exists():
+    try:
+        summary = folder.read_summary() or {}
+    except (OSError, ValueError) as error:
+        summary = {}
+        notices.append(
+            f"{folder.summary_file.name} cannot be read ({getattr(error, 'strerror', error)}): what it says of the "
+            "other files cannot be checked"
+        )
+    if name == "best" and not (folder.best.exists() or folder.best.is_symlink()) and folder.last.exists():
         name = "last"
-        notices.append("the run has no best checkpoint yet: this is its last one")
+        notices.append("the run has no checkpoints/best.pt: this is its last checkpoint")
     model = trained.load(folder.path, name, settings.device, settings.external_targets)
     if status != FINISHED:
         notices.append(f"the run is {status}: this is its {name} checkpoint, of step {model.step:,}")
-    if status != UNREADABLE and (changed := folder.changed((folder.read_summary() or {}).get("files", {}))):
+    if changed := folder.changed(summary.get("files") or {}):
         notices.append(
             f"{', '.join(changed)}: not as when the run was {status}, so damaged or changed by hand"
         )

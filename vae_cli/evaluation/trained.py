@@ -16,6 +16,7 @@ from vae_cli.metrics.likelihood import importance_bounds
 from vae_cli.models.posterior import Posterior
 from vae_cli.models.vae import VAE
 from vae_cli.runs import checkpoint as checkpoints
+from vae_cli.runs.files import user_path
 from vae_cli.runs.folder import RunFolder
 
 Images = Tensor | np.ndarray
@@ -102,7 +103,7 @@ def load(
     Executes nothing that the folder holds: tensors are read with weights_only=True, and the configuration may name
     parts of vae_cli alone unless `external_targets` is true, which runs code that the folder names. Raises UserError for a folder that is no run, has no checkpoint, or a corrupt one.
     """
-    folder = RunFolder(Path(run_folder).expanduser())
+    folder = RunFolder(user_path(run_folder))
     file = folder.checkpoint(checkpoint)
     config = folder.config(external_targets)
     saved = checkpoints.load(file, config.plain())

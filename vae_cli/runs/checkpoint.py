@@ -57,20 +57,19 @@ def _without_shared_storage(value: Any) -> Any:
     return value.clone() if is_view else value
 
 
-def load(path: Path, config: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Read a state onto the CPU.
+def load(path: Path, config: dict[str, Any] | None = None, advice: str | None = None) -> dict[str, Any]:
+    """Read a state onto the CPU. `advice` ends the message of a damaged one; None: what the other checkpoint is good for.
 
     Raises UserError for a file that is missing, damaged or no checkpoint, and for a checkpoint whose configuration differs
     from `config` in a key that a resumed run may not change.
     """
-    if not path.exists():
+    if not (path.exists() or path.is_symlink()):
         raise UserError(f"{path} does not exist: the run has no checkpoint yet; start it anew")
     try:
         content = _undamaged(path)
-    except ValueError as error:
-        raise UserError(f"{path} is damaged: {error}{_alternative(path)}") from error
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}{_alternative(path)}") from error
+    except (OSError, ValueError) as error:
+        what = f"cannot be read: {error.strerror}" if isinstance(error, OSError) else f"is damaged: {error}"
+        raise UserError(f"{path} {what}{_alternative(path) if advice is None else advice}") from error
     state = _unpacked(content, path)
     if config is not None and (found := differences(state["config"], config)):
         raise UserError(f"{path} belongs to another configuration: {'; '.join(found)}")
@@ -96,6 +95,14 @@ def checksums(files: Iterable[Path], checkpoints: Iterable[Path], folder: Path) 
             if named := identity(file):
                 found[str(file.relative_to(folder))] = named
     return found
+
+
+def is_whole(path: Path) -> bool:
+    """Whether the file is a checkpoint as it was written."""
+    try:
+        return bool(_undamaged(path))
+    except (OSError, ValueError):
+        return False
 
 
 def _undamaged(path: Path) -> bytes:
@@ -153,7 +160,5 @@ def _unpacked(content: bytes, path: Path) -> dict[str, Any]:
 def _alternative(path: Path) -> str:
     """What to say of the other checkpoint, if it is whole."""
     other = next((path.with_name(f"{name}.pt") for name in ALTERNATIVES if name != path.stem), None)
-    try:
-        return f"; {ALTERNATIVES[path.stem].format(other=other)}" if other and _undamaged(other) else ""
-    except (OSError, ValueError, KeyError):
-        return ""
+    known = path.stem in ALTERNATIVES and other is not None and is_whole(other)
+    return f"; {ALTERNATIVES[path.stem].format(other=other)}" if known else ""

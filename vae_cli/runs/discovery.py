@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from vae_cli.errors import UserError
+from vae_cli.runs.files import user_path
 from vae_cli.runs.folder import HYDRA, RunFolder
 
 COMPARISON = "compare.json"  # the file by which a folder that vae-compare wrote is known
@@ -16,7 +17,7 @@ def run_folders(folders: Iterable[str]) -> list[RunFolder]:
     is missing or holds no run."""
     found: dict[RunFolder, None] = {}
     for name in without_comparisons(folders):
-        folder = Path(name).expanduser()
+        folder = user_path(name)
         if not folder.is_dir():
             raise UserError(f"there is no folder {folder}")
         runs = [RunFolder(Path(os.path.abspath(run))) for run in _runs(folder)]  # noqa: PTH100, resolve() would follow links
@@ -29,7 +30,7 @@ def run_folders(folders: Iterable[str]) -> list[RunFolder]:
 def without_comparisons(folders: Iterable[str]) -> list[str]:
     """A pattern such as `outputs/sweep/*` also names the comparison of the sweep. A folder of nothing else stays."""
     given = list(folders)
-    return [name for name in given if not _is_comparison(Path(name).expanduser())] or given
+    return [name for name in given if not _is_comparison(user_path(name))] or given
 
 
 def _is_comparison(folder: Path) -> bool:

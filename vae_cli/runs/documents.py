@@ -51,6 +51,8 @@ def read_json_object(path: Path, folder: Path | None = None) -> dict[str, Any]:
         value = json.loads(read_bytes(path, folder))
     except RecursionError as error:
         raise ValueError(f"{name} is nested too deeply") from error
+    except ValueError as error:  # no JSON, or no UTF-8
+        raise ValueError(f"{name} is damaged: {error}") from error
     if not isinstance(value, dict):
         raise ValueError(f"{name} is no JSON object")
     last_key, last_value = list(value.items())[-1] if value else ("", None)

@@ -51,6 +51,11 @@ def _real(path: Path) -> Path:
         raise OSError(errno.ELOOP, "links in a circle", str(path)) from error
 
 
+def user_path(text: str | Path) -> Path:
+    """The path that a user has named. `~nobody/x` stays as it is, as in a shell; Path.expanduser raises RuntimeError."""
+    return Path(os.path.expanduser(text))  # noqa: PTH111
+
+
 def read_bytes(path: Path, folder: Path | None = None, largest: int = LARGEST) -> bytes:
     """The content of a regular file. Raises OSError as `open_to_read` does, and for more than `largest` bytes."""
     with open_to_read(path, folder) as file:
@@ -110,10 +115,17 @@ def _unusual(path: Path, folder: Path) -> Iterator[str]:
         mode = path.lstat().st_mode
     except FileNotFoundError:
         return
-    if stat.S_ISLNK(mode) and not _real(path).is_relative_to(_real(folder)):
+    if stat.S_ISLNK(mode) and not _leads_into(path, folder):
         yield f"{path} is a link that leads out of the folder"
     elif not (stat.S_ISLNK(mode) or stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         yield f"{path} is neither a file nor a folder"
+
+
+def _leads_into(link: Path, folder: Path) -> bool:
+    try:
+        return _real(link).is_relative_to(_real(folder))
+    except OSError:  # links in a circle lead nowhere
+        return False
 
 
 def _with_content(path: Path) -> Iterator[Path]:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from vae_cli.errors import RunRefused, UserError
 from vae_cli.runs import lock
-from vae_cli.runs.checkpoint import checksums
+from vae_cli.runs.checkpoint import checksums, is_whole
 from vae_cli.runs.documents import read_json_object, read_yaml, write_json
+from vae_cli.runs.evaluation_folder import EvaluationFolder
 from vae_cli.runs.files import unusual_entries, write_atomically
 from vae_cli.runs.metrics_log import finite_number
 
@@ -27,21 +28,6 @@ FILES = (".lock", "metrics.jsonl", "summary.json", "train.log")  # that vae-trai
 FOLDERS = (HYDRA, "checkpoints", "figures")
 
 Summary = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class EvaluationFolder:
-    """The folder that vae-eval writes: a temporary folder until it is complete, then a folder of the run folder."""
-
-    path: Path
-
-    @property
-    def summary_file(self) -> Path:
-        return self.path / "summary.json"
-
-    @property
-    def report(self) -> Path:
-        return self.path / "report.html"
 
 
 @dataclass(frozen=True)
@@ -176,6 +162,12 @@ class RunFolder:
         there any more has not changed: people remove checkpoints to save space."""
         current = self.checksums()
         return [n for n, value in files.items() if current.get(n) != value and (self.path / n).exists()]
+
+    def damaged(self, summary: Summary) -> list[str]:
+        """The files that are not as `summary`, the content of summary.json, says. Reads the checkpoints as a whole."""
+        changed = self.changed(summary.get("files") or {})
+        names = (str(file.relative_to(self.path)) for file in (self.best, self.last) if file.exists())
+        return [*changed, *(n for n in names if n not in changed and not is_whole(self.path / n))]
 
     def status(self) -> str:
         """How the run ended: the status of summary.json, "unfinished" without one, else "unreadable"."""

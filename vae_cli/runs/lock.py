@@ -58,11 +58,12 @@ def _write(file: BinaryIO, text: str) -> None:
 
 def owner(folder: Path) -> str | None:
     """The process that holds the lock, or died while it held the lock, as "pid N on HOST"; None without one, and where the
-    lock file is no file that `locked` writes."""
+    lock file is no file that `locked` writes, or holds anything else: waiting for an owner that never was would take minutes."""
     try:
-        return read_bytes(lock_file(folder), largest=LONGEST).decode(errors="replace") or None
+        text = read_bytes(lock_file(folder), largest=LONGEST).decode(errors="replace")
     except OSError:
         return None
+    return text if re.fullmatch(r"pid \d{1,19} on [^\W_][\w.-]*", text) else None
 
 
 def owner_on_this_host(folder: Path) -> int | None:

@@ -6,6 +6,7 @@ A process that dies may leave an incomplete last line. Imports no torch.
 import json
 import math
 import os
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,14 +20,22 @@ LONGEST = 2**24  # bytes of a line; one lists a number for each unit of a code
 
 class MetricsLog:
     """Appends lines to the file. A run that is resumed at `step` first removes the lines of later steps, because it
-    will log them again."""
+    will log them again. `mark` is what `mark()` was at that step: it tells whether the earlier lines are as they were."""
 
-    def __init__(self, file: Path, step: int) -> None:
-        self.damaged = truncate(file, step)  # lines that were lost
+    def __init__(self, file: Path, step: int, mark: str | None = None) -> None:
+        self.is_changed = mark is not None and not _begins_as(file, mark)
+        content, self.damaged = truncate(file, step)
+        self._bytes, self._crc = len(content), zlib.crc32(content)
         self._file = file.open("a", buffering=1)  # each line is written at once
 
     def append(self, line: Mapping[str, Any]) -> None:
-        self._file.write(to_json(line) + "\n")
+        text = to_json(line) + "\n"
+        self._bytes, self._crc = self._bytes + len(text), zlib.crc32(text.encode(), self._crc)
+        self._file.write(text)
+
+    def mark(self) -> str:
+        """The size and the checksum of what has been logged."""
+        return f"{self._bytes} {self._crc:08x}"
 
     def sync(self) -> None:
         """Wait until all lines are on the disk."""
@@ -36,18 +45,31 @@ class MetricsLog:
         self._file.close()
 
 
-def truncate(file: Path, step: int) -> int:
+def _begins_as(file: Path, mark: str) -> bool:
+    size, _, crc = mark.partition(" ")
+    if not size.isdecimal():
+        return False
+    try:
+        with open_to_read(file) as opened:
+            content = opened.read(int(size))
+    except OSError:
+        content = b""
+    return f"{len(content)} {zlib.crc32(content):08x}" == f"{int(size)} {crc}"
+
+
+def truncate(file: Path, step: int) -> tuple[bytes, int]:
     """Keep the lines up to `step`, except those of the test, which the resumed run repeats. Remove lines that are damaged
-    or incomplete; returns their number, without the last line, which a process that died may have left incomplete."""
+    or incomplete. Returns the content, and how many lines were damaged, without the last line, which a process that died
+    may have left incomplete."""
     lines = list(_lines(file)) if step else []
     objects = [_object(line) for line in lines]
-    kept = [
+    kept = b"".join(
         line.rstrip(b"\n") + b"\n"
         for line, logged in zip(lines, objects, strict=True)
         if logged and logged["step"] <= step and logged["split"] != "test"
-    ]
-    write_atomically(file, b"".join(kept))
-    return sum(logged is None for logged in objects[:-1])
+    )
+    write_atomically(file, kept)
+    return kept, sum(logged is None for logged in objects[:-1])
 
 
 def read(file: Path) -> list[dict[str, Any]]:

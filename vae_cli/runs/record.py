@@ -72,9 +72,8 @@ def read(folder: RunFolder, name: str) -> RunRecord:
         summary = folder.read_summary()
         if summary is not None:
             record = _with_summary(record, summary)
-        if folder.evaluation.summary_file.exists():
-            evaluated = read_json_object(folder.evaluation.summary_file, folder.path)
-            record = _with_evaluation(record, evaluated, summary or {})
+        if folder.evaluation.is_there():
+            record = _with_evaluation(record, summary or {})
     except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         return record._replace(status=f"unreadable: {_reason(error)}", metrics={})
     return record
@@ -101,10 +100,14 @@ def _with_summary(record: RunRecord, summary: Mapping[str, Any]) -> RunRecord:
     )
 
 
-def _with_evaluation(
-    record: RunRecord, evaluated: Mapping[str, Any], summary: Mapping[str, Any]
-) -> RunRecord:
-    """With the metrics of vae-eval, unless it measured another state of the model."""
+def _with_evaluation(record: RunRecord, summary: Mapping[str, Any]) -> RunRecord:
+    """With the metrics of vae-eval, unless they cannot be read or are of another state of the model."""
+    file = record.folder.evaluation.summary_file
+    try:
+        evaluated = read_json_object(file, record.folder.path)
+    except (OSError, ValueError) as error:
+        notice = f"{record.name}: its evaluation cannot be read ({_reason(error)}) and is left out"
+        return record._replace(notices=(*record.notices, notice))
     if since := _changed_since(record.folder, evaluated, summary):
         notice = f"{record.name}: its evaluation is of another state (step {evaluated.get('step')}; {since})"
         return record._replace(notices=(*record.notices, f"{notice} and is left out"))
@@ -144,5 +147,5 @@ def _numbers(pairs: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, float]]:
 def _reason(error: Exception) -> str:
     if isinstance(error, OSError):
         name = Path(str(error.filename)).name if error.filename else ""
-        return f"{error.strerror} {name}".strip()
+        return f"{name}: {error.strerror}" if name else str(error.strerror)
     return " ".join(str(error).split())[:120]

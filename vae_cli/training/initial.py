@@ -23,6 +23,8 @@ def initial_state(config: RunConfig, folder: RunFolder, loaded: dict[str, Datase
     """
     last = folder.last
     saved = checkpoint.load(last, config.plain()) if last.exists() else None  # before seconds of building
+    if saved is not None:
+        _refuse_damaged_best(folder, config)
     experiment = build(config, loaded)
     state = State(experiment, Generator(experiment.device).manual_seed(config.seed))
     if saved is not None:
@@ -38,6 +40,21 @@ def _load(state: State, saved: dict[str, Any], folder: RunFolder) -> None:
     except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:150]
         raise UserError(f"{folder.last} does not fit its run: {reason}") from error
+
+
+def _refuse_damaged_best(folder: RunFolder, config: RunConfig) -> None:
+    """It may be the state that is tested at the end."""
+    if folder.best.exists() or folder.best.is_symlink():
+        advice = "; remove it to go on without it: the best of the later states is then tested"
+        checkpoint.load(folder.best, config.plain(), advice)
+
+
+def without_lost_best(state: State, folder: RunFolder) -> str | None:
+    """Where best.pt has been lost, let the next validation write a new one, and say so."""
+    if state.best == -math.inf or folder.best.exists():
+        return None
+    state.best, state.stale = -math.inf, 0
+    return f"{folder.best} is lost: the best of the states from step {state.step:,} on will be tested"
 
 
 def _refuse_other_data(state: State, checksum_before: str | None, folder: RunFolder) -> None:

@@ -25,19 +25,29 @@ Metrics = dict[str, Any]  # numbers, and lists with a number for each unit
 
 class RunLogger:
     """Logs one run. A resumed run continues after `step`: what an earlier process logged later is removed from
-    metrics.jsonl and hidden from TensorBoard, because it will be logged again."""
+    metrics.jsonl and hidden from TensorBoard, because it will be logged again. `logged`: what metrics.jsonl was then."""
 
     def __init__(
-        self, folder: RunFolder, log: logging.Logger, step: int, total_steps: int, progress: bool
+        self,
+        folder: RunFolder,
+        log: logging.Logger,
+        step: int,
+        total_steps: int,
+        progress: bool,
+        logged: str | None = None,
     ) -> None:
         self.text, self.contexts = log, ExitStack()
         self.events = Events(folder.path, step)
         self.writer = self.events.writer
         self.contexts.callback(self.events.close)
-        self.metrics = MetricsLog(folder.metrics_file, step)
+        self.metrics = MetricsLog(folder.metrics_file, step, logged)
         self.contexts.callback(self.metrics.close)
         if self.metrics.damaged:
             log.warning("metrics.jsonl had %d damaged lines, which are lost", self.metrics.damaged)
+        elif self.metrics.is_changed:
+            log.warning(
+                "metrics.jsonl is not as it was at step %d: it has been damaged, or changed by hand", step
+            )
         visible = progress and sys.stderr.isatty()
         self.bar = tqdm(total=total_steps, initial=step, unit="step", disable=not visible, dynamic_ncols=True)
         self.contexts.callback(self.bar.close)

@@ -74,6 +74,10 @@ class Session:
             refuse_other_content(self.folder, self.config.plain())  # another process may have written since
             if done := self.folder.finished(self.config.epochs):
                 self.log.info("%s has finished its %g epochs; %s", self.folder, done["epochs"], _more(done))
+                if self.console and (damaged := self.folder.damaged(done)):  # reads the checkpoints
+                    self.log.warning(
+                        "%s: not as summary.json says, so damaged or changed by hand", ", ".join(damaged)
+                    )
                 self.summary, self.finished = done, True
             else:
                 contexts.enter_context(self.place)
@@ -92,7 +96,7 @@ class Session:
         from vae_cli.engine.out_of_memory import out_of_memory_in_words
         from vae_cli.engine.trainable import SingleRun
         from vae_cli.training.console import announce
-        from vae_cli.training.initial import initial_state
+        from vae_cli.training.initial import initial_state, without_lost_best
         from vae_cli.training.logger import RunLogger
         from vae_cli.training.trainer import Trainer
 
@@ -104,7 +108,11 @@ class Session:
         self.runtime = build_runtime(self.config)
         runner = self.runtime(SingleRun(state))
         announce(self.log, state.experiment, runner.description, self.folder, state.step)
-        logger = RunLogger(self.folder, self.log, state.step, state.experiment.total_steps, self.console)
+        if lost := without_lost_best(state, self.folder):
+            self.log.warning("%s", lost)
+        logger = RunLogger(
+            self.folder, self.log, state.step, state.experiment.total_steps, self.console, state.logged
+        )
         contexts.enter_context(logger)
         logger.configuration(self.config, self.folder.name)
         self.trainer = Trainer(state, runner, logger, self.folder)

@@ -137,6 +137,7 @@ class Trainer:
                     what = f"parameter {parameter} is not finite"
                     raise diverged(self.experiment, what, self.state.step, self.before)
         self.logger.flush()
+        self.state.logged = self.logger.metrics.mark()
         state = self.state.state_dict()
         if name == "best":  # it is evaluated, never resumed; the optimizer is two thirds of the bytes
             del state["optimizer"]
