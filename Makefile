@@ -5,7 +5,7 @@ N ?= 50
 SEED ?= 0
 TRIALS = VAE_CLI_TRIALS=$(N) VAE_CLI_SEED=$(SEED)
 
-.PHONY: help train test test-crash test-disk test-fuzz test-launchers lint docs bench bench-gpu reproduce clean
+.PHONY: help train test test-crash test-disk test-fuzz test-damage test-launchers lint docs bench bench-gpu reproduce clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
@@ -24,6 +24,9 @@ test-disk: .venv/installed-dev  ## N=50 full disks, limits, failing disks and po
 
 test-fuzz: .venv/installed-dev  ## N=50 command lines, hostile ones among them: carried out, or refused in one line with nothing left
 	$(TRIALS) OMP_NUM_THREADS=1 $(BIN)/pytest -s tests/integration/fuzz/command_lines.py $(ARGS)
+
+test-damage: .venv/installed-dev  ## N=50 damaged files of runs, read by every command: named, or no figure changes without a word
+	$(TRIALS) OMP_NUM_THREADS=1 $(BIN)/pytest -s tests/integration/damage $(ARGS)
 
 test-launchers: .venv/installed-launchers  ## sweeps through real Slurm, Ray, joblib and submitit (minutes; as root it installs Slurm)
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! command -v sbatch >/dev/null; then \
