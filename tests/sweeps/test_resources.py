@@ -2,11 +2,13 @@
 
 import os
 import threading
+from pathlib import Path
 
 import pytest
 import torch
 
 from vae_cli.config import hardware
+from vae_cli.errors import UserError
 from vae_cli.sweeps import resources
 
 
@@ -49,6 +51,43 @@ def test_no_member_waits_where_its_launcher_limits_their_number(monkeypatch, pla
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     with resources.place(launcher, "auto", 1):
         assert list(places.iterdir()) == []
+
+
+def _a_link(folder: Path) -> None:
+    folder.with_name("elsewhere").mkdir()
+    folder.symlink_to("elsewhere")
+
+
+def _a_link_in_it(folder: Path) -> None:
+    folder.mkdir(0o700)
+    (folder / "0").symlink_to("../precious")
+
+
+FOREIGN = {
+    "a link": _a_link,
+    "a file": lambda folder: folder.write_text(""),
+    "others may write to it": lambda folder: (folder.mkdir(), folder.chmod(0o777)),
+    "a stranger's": lambda folder: (folder.mkdir(0o700), os.chown(folder, 12345, -1)),
+    "a link in it": _a_link_in_it,
+}
+
+
+@pytest.mark.parametrize("make", FOREIGN.values(), ids=FOREIGN)
+def test_a_temporary_folder_of_somebody_else_is_not_written_to(monkeypatch, places, make):
+    """Whoever comes first makes a folder in the system's temporary directory."""
+    if make is FOREIGN["a stranger's"] and os.getuid() != 0:
+        pytest.skip("only root gives folders away")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    (places / "precious").write_text("precious")
+    make(places / f"vae-cli-places-{os.getuid()}")
+    before = sorted(places.rglob("*"))
+    with (
+        pytest.raises((UserError, OSError), match="no folder of yours alone|a link is not followed"),
+        resources.place("submitit_local", "auto", 1),
+    ):
+        pass
+    assert sorted(places.rglob("*")) == before and (places / "precious").read_text() == "precious"
 
 
 def test_members_are_distributed_over_the_gpus(monkeypatch):

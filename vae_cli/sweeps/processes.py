@@ -19,8 +19,8 @@ _watching: set[int] = set()  # the process that watches its parent: a fork inher
 
 def end_with(parent: int, number: signal.Signals = signal.SIGKILL) -> None:
     """End this process soon after its parent process, which may have been killed: send this process the signal `number`, and
-    SIGKILL where it does not end then."""
-    if os.getpid() in _watching:
+    SIGKILL where it does not end then. Does nothing in the parent process itself, where joblib trains with n_jobs=1."""
+    if os.getpid() == parent or os.getpid() in _watching:
         return
     _watching.add(os.getpid())
 

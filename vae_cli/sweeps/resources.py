@@ -2,14 +2,17 @@
 
 import fcntl
 import os
+import stat
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO
 
 from vae_cli.config.hardware import core_count, gpu_count, parallel_jobs
+from vae_cli.errors import UserError
+from vae_cli.runs.files import open_to_write
 
 GPUS_OF_THE_SWEEP = "VAE_CLI_GPUS"  # holds CUDA_VISIBLE_DEVICES of the process that the user started
 
@@ -35,10 +38,9 @@ def _reserved_place(launcher: str, threads: int | str, jobs_per_gpu: int) -> Ite
     places = parallel_jobs(threads, jobs_per_gpu)
     if launcher == "submitit_local":  # joblib divides the cores itself
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, core_count() // places)))
-    folder = Path(tempfile.gettempdir()) / f"vae-cli-places-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    files = [(folder / str(i)).open("w") for i in range(places)]
+    files: list[BinaryIO] = []
     try:
+        files += [open_to_write(_private_folder() / str(i)) for i in range(places)]
         number = _lock_one(files)
         if gpu_count() > 1:
             import torch
@@ -50,7 +52,19 @@ def _reserved_place(launcher: str, threads: int | str, jobs_per_gpu: int) -> Ite
             file.close()  # frees the lock
 
 
-def _lock_one(files: Sequence[TextIO]) -> int:
+def _private_folder() -> Path:
+    """A folder in the system's temporary directory that belongs to this user alone: anyone may have made one of its name
+    before, to see or to redirect what is written to it. Raises UserError for such a folder."""
+    folder = Path(tempfile.gettempdir()) / f"vae-cli-places-{os.getuid()}"
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise UserError(f"{folder} is no folder of yours alone: remove it, or set TMPDIR to another folder")
+    return folder
+
+
+def _lock_one(files: Sequence[BinaryIO]) -> int:
     """The number of the file that this process has locked."""
     while True:
         for number, file in enumerate(files):
