@@ -2,13 +2,16 @@
 learning rate, beta and temperature are tensors."""
 
 import functools
+import os
+import tempfile
+from pathlib import Path
 
 import pytest
 import torch
 from engine.steps import ALL_SCHEDULES, GRADIENT_TABLE, STEPS, changed, make_steps, single_run, specified
 from run_comparison import assert_equal
 
-from vae_cli.engine.gradients import CompiledGradient, TracedGradient
+from vae_cli.engine.gradients import CompiledGradient, TracedGradient, use_private_cache
 from vae_cli.engine.runners import StepByStep
 
 
@@ -49,3 +52,21 @@ def test_a_parameter_that_the_loss_does_not_use_has_no_gradient():
     gradients = [leaf.grad for leaf in trainable.leaves]
     assert sum(gradient is None for gradient in gradients) == 1
     assert trainable.module.objective.unused.grad is None
+
+
+@pytest.mark.parametrize("home", ["usable", "a file"])
+def test_compiled_code_is_kept_where_no_stranger_can_put_some(monkeypatch, tmp_path, home):
+    """torch's own choice is a folder with a known name in the system's temporary directory."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "the user's choice")
+    use_private_cache()
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == "the user's choice"
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    if home == "a file":
+        (tmp_path / "home").write_text("")
+    use_private_cache()
+    cache = Path(os.environ["TORCHINDUCTOR_CACHE_DIR"])
+    assert cache.is_relative_to(tmp_path) and not cache.name.startswith("torchinductor_")
+    assert cache.stat().st_mode & 0o077 == 0
+    assert (home == "usable") == cache.is_relative_to(tmp_path / "home")

@@ -32,6 +32,15 @@ def test_the_folder_of_each_member_says_how_it_ended(swept):
     assert len(list((cwd / "outputs/s").iterdir())) == 3
 
 
+@pytest.mark.parametrize("launcher", ["basic", "packed"])
+def test_a_sweep_whose_members_are_all_refused_leaves_nothing(command, tmp_path, launcher):
+    """But the folder in which it was called."""
+    words = [f"hydra/launcher={launcher}", "device=cuda", "seed=1,2", "hydra.sweep.subdir=a/${hydra.job.num}"]
+    done = command("vae-train", "-m", *words, *TINY, cwd=tmp_path)
+    assert done.returncode == 1 and done.stderr == "" and done.stdout.count("\nrefused: ") == 2
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_keys_that_do_not_distinguish_members_are_not_in_their_names(swept):
     for folder in (swept[0] / "outputs/s").glob("*/"):
         assert "name=" not in folder.name and "retry_failed" not in folder.name
@@ -105,6 +114,20 @@ def test_a_sweep_says_that_every_member_diverged_wherever_the_members_are(comman
 
 NO_ROOM = [OSError(number, os.strerror(number)) for number in
            (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EMFILE, errno.EIO)]  # fmt: skip
+
+
+@pytest.mark.parametrize("launcher", ["basic", "packed"])
+def test_members_that_had_no_room_go_on_with_the_same_command(command, tmp_path, launcher):
+    """Each says what it could not write, and no switch is needed to train it again."""
+    sweep = ["-m", f"hydra/launcher={launcher}", "name=s", "seed=1,2", *TINY]
+    done = command("vae-train", *sweep, cwd=tmp_path, limits={"RLIMIT_FSIZE": 40_000})
+    assert done.returncode == 1 and done.stderr == ""
+    assert done.stdout.count("\ninterrupted: File too large: ") == done.stdout.count("\n  interrupted ") == 2
+    again = command("vae-train", *sweep, cwd=tmp_path)
+    assert again.returncode == 0 and again.stdout.count("\n  finished ") == 2
+    assert {path.name for path in (tmp_path / "outputs/s").iterdir() if path.is_file()} == {"multirun.yaml"}
+
+
 ENDS = [
     *[(error, "interrupted") for error in NO_ROOM],
     (Interrupted("by a signal"), "interrupted"),

@@ -83,7 +83,7 @@ def test_a_temporary_folder_of_somebody_else_is_not_written_to(monkeypatch, plac
     make(places / f"vae-cli-places-{os.getuid()}")
     before = sorted(places.rglob("*"))
     with (
-        pytest.raises((UserError, OSError), match="no folder of yours alone|a link is not followed"),
+        pytest.raises((UserError, OSError), match=r"no folder of yours alone|a link is not followed"),
         resources.place("submitit_local", "auto", 1),
     ):
         pass

@@ -85,3 +85,19 @@ def test_equal_trials_of_one_batch_share_one_member(command, tmp_path):
     values = {parameters["latent.code_size"]: value for _, (value,), parameters in found}
     assert len(found) == 6 and len(values) == len(member_summaries(tmp_path)) <= 2
     assert all(value == values[parameters["latent.code_size"]] for _, (value,), parameters in found)
+
+
+REFUSED = {
+    "latent=gaussian,nonsense": "there is no latent=nonsense; ",
+    "hydra.sweeper.storage=nonsense": "hydra.sweeper.storage=nonsense cannot be opened",
+    "latent.code_size=range(3,1)": "the search space cannot be read",
+    "returns=nonsense": "returns=nonsense is not allowed",
+}
+
+
+@pytest.mark.parametrize("word", REFUSED)
+def test_what_a_search_cannot_use_starts_no_trial_and_leaves_nothing(command, tmp_path, word):
+    done = command("vae-train", *SEARCH, *TINY, word, cwd=tmp_path)
+    assert done.returncode == 2 and done.stdout == "" and list(tmp_path.iterdir()) == []
+    assert done.stderr.startswith("vae-train: ") and REFUSED[word] in done.stderr
+    assert done.stderr.count("\n") == 1

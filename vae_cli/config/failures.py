@@ -109,7 +109,7 @@ def one_line(error: Exception, program: str = "vae-train") -> str | None:
     if isinstance(error, ValueError) and str(error).startswith("Config group override"):
         return "a group takes the name of one of its options: group=OPTION"
     if isinstance(error, ValueError) and str(error) in NO_TRIAL:
-        return "no trial of the search has a result; the train.log of each member says why"
+        return "no trial of the search has a result; the table of its members says why"
     if isinstance(error, OverrideParseException):
         return f"cannot read {error.override!r}: write key=value; a list is written key=[a,b]"
     if isinstance(error, OmegaConfBaseException):

@@ -1,6 +1,9 @@
 """The gradient of a loss with little or no Python between its operations: traced or compiled."""
 
+import os
+import tempfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -80,6 +83,7 @@ class CompiledGradient:
 
     def __init__(self, trainable: Trainable) -> None:
         """Raises UserError where there is no compiler."""
+        use_private_cache()
         if trainable.leaves[0].device.type == "cpu":
             _refuse_without_compiler()
         self.trainable = trainable
@@ -105,6 +109,19 @@ class CompiledGradient:
         for buffer, new in zip(trainable.buffers, changed, strict=True):
             buffer.copy_(new)
         return metrics
+
+
+def use_private_cache() -> None:
+    """Let torch keep its compiled code in a folder of this user. It executes what it finds there, and by itself it looks into
+    the system's temporary directory, where anyone may have made that folder before."""
+    if os.environ.get("TORCHINDUCTOR_CACHE_DIR"):
+        return
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "vae-cli" / "torchinductor"
+    try:
+        cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:  # for example a home that cannot be written to
+        cache = Path(tempfile.mkdtemp(prefix="vae-cli-"))
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(cache)
 
 
 def _refuse_without_compiler() -> None:

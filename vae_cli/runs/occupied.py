@@ -40,15 +40,20 @@ def removed_if_refused(folder: RunFolder) -> Iterator[None]:
 
 def _remove(path: Path) -> None:
     """The working directory and the folders above it stay."""
-    here = Path.cwd()
-    for entry in path.iterdir() if here.is_relative_to(path.absolute()) else [path]:
+    for entry in path.iterdir() if Path.cwd().is_relative_to(path.absolute()) else [path]:
         shutil.rmtree(entry, ignore_errors=True)
         if not entry.is_dir():
             entry.unlink(missing_ok=True)
-    with suppress(OSError):  # a folder that is not empty ends the loop
-        for folder in path.absolute().parents:
-            if folder.is_relative_to(here) and folder != here:
-                folder.rmdir()
+    remove_empty(path.parent)
+
+
+def remove_empty(folder: Path) -> None:
+    """Remove a folder in the working directory, and then those above it, as long as they are empty."""
+    folder = folder.absolute()
+    with suppress(OSError):  # one that is not empty ends the loop
+        while folder.is_relative_to(Path.cwd()) and folder != Path.cwd():
+            folder.rmdir()
+            folder = folder.parent
 
 
 def has_results(folder: RunFolder) -> bool:

@@ -18,6 +18,7 @@ from vae_cli.errors import RunLocked
 from vae_cli.runs.documents import read_json_object, write_json
 from vae_cli.runs.files import read_bytes, write_atomically
 from vae_cli.runs.lock import is_held, locked
+from vae_cli.runs.occupied import remove_empty
 
 REGISTRIES = ".sweep"
 HYDRAS_FILE = "multirun.yaml"  # the configuration of the sweep, which Hydra writes to its folder
@@ -87,7 +88,7 @@ class SweepCall:
         with suppress(OSError):
             if [file.name for file in self.sweep.iterdir()] == [HYDRAS_FILE]:
                 (self.sweep / HYDRAS_FILE).unlink()
-            os.removedirs(self.sweep)
+        remove_empty(self.sweep)
 
     def _remove_those_of_earlier_calls(self) -> None:
         registries = self.sweep / REGISTRIES

@@ -1,9 +1,10 @@
 """Checks all members of a sweep before the first one starts."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
@@ -51,6 +52,17 @@ def check_members(config: DictConfig, loader: ConfigLoader, members: Sequence[Se
             _check_folder(Path(folder), overrides, folders)
     finally:
         HydraConfig.instance().cfg = before
+
+
+def check_choices(
+    config: DictConfig, loader: ConfigLoader, space: Mapping[str, Any], fixed: Mapping[str, Any]
+) -> None:
+    """Compose each choice of each key of a search once: a trial that cannot be composed would end the search in its midst.
+    Whether the values go together shows in the trials, which may be refused one by one."""
+    given = [f"{key}={value}" for key, value in fixed.items()]
+    for key, distribution in space.items():
+        for choice in getattr(distribution, "choices", ()):
+            loader.load_sweep_config(config, [*given, f"{key}={choice}"])
 
 
 def _check_folder(folder: Path, overrides: Sequence[str], earlier: dict[Path, Sequence[str]]) -> None:

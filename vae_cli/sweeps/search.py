@@ -4,12 +4,16 @@ Imports no torch, and imports Optuna only for a search.
 """
 
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, open_dict, read_write
 
-from vae_cli.runs.lock import locked
+from vae_cli.runs.lock import lock_file, locked
+from vae_cli.runs.occupied import remove_empty
+from vae_cli.sweeps.check import check_choices
 from vae_cli.sweeps.search_keys import checked_metrics, is_search, search_space
 from vae_cli.sweeps.trials import print_result, requeue_unfinished
 
@@ -38,8 +42,11 @@ def prepare_search(config: DictConfig) -> None:
     from vae_cli.sweeps.study import check_study, open_study
 
     sweeper, sweep = config.hydra.sweeper, Path(config.hydra.sweep.dir)
-    metrics, space = checked_metrics(config), search_space(config)
+    metrics, (space, fixed) = checked_metrics(config), search_space(config)
+    check_choices(config, GlobalHydra.instance().config_loader(), space, fixed)
     with ExitStack() as lock:
+        if not sweep.exists():
+            lock.push(partial(_remove_if_refused, sweep))
         lock.enter_context(locked(sweep))
         study = open_study(config, sweep, metrics)
         check_study(study, config, metrics, space)
@@ -50,6 +57,14 @@ def prepare_search(config: DictConfig) -> None:
         sweeper.n_trials = max(0, sweeper.n_trials - done)
         if sweeper.sampler.get("seed") is not None:
             sweeper.sampler.seed += begun  # the same seed would propose the same trials again
+
+
+def _remove_if_refused(sweep: Path, kind: type[BaseException] | None, *_: object) -> None:
+    """Leave no folder of a search that has not begun."""
+    if kind is not None:
+        for file in (lock_file(sweep), sweep / "study.db"):
+            file.unlink(missing_ok=True)
+        remove_empty(sweep)
 
 
 def report_searches() -> bool:

@@ -59,8 +59,9 @@ def as_typed(values: list[str]) -> str:
     return values[0] if len(values) == 1 else f"[{','.join(values)}]"
 
 
-def search_space(config: DictConfig) -> "dict[str, BaseDistribution]":
-    """The keys to search over, read by the sweeper's own parser. Raises UserError where it cannot read them."""
+def search_space(config: DictConfig) -> "tuple[dict[str, BaseDistribution], dict[str, Any]]":
+    """The keys to search over, and those with one value, read by the sweeper's own parser. Raises UserError where it cannot
+    read them."""
     from hydra_plugins.hydra_optuna_sweeper._impl import create_params_from_overrides
 
     params = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
@@ -72,4 +73,4 @@ def search_space(config: DictConfig) -> "dict[str, BaseDistribution]":
     searched = {key: distribution for key, distribution in space.items() if key not in fixed}
     if not searched:
         raise UserError(f"a search needs a key to search over; {SPACES}")
-    return searched
+    return searched, fixed

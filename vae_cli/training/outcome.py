@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from vae_cli.config.failures import one_line
 from vae_cli.errors import Diverged, Interrupted, is_interruption
 from vae_cli.runs.folder import FINISHED, RunFolder, Summary
 from vae_cli.version import versions
@@ -34,7 +35,7 @@ def outcome(folder: RunFolder, log: logging.Logger) -> Iterator[Summary]:
         summary["status"] = status_after(error)
         if is_interruption(error):
             raise Interrupted(_resume_hint(folder)) from None
-        summary["error"] = str(error)
+        summary["error"] = one_line(error) or str(error)
         raise
     finally:
         summary["wall_seconds"] = time.time() - started

@@ -3,9 +3,7 @@
 Hydra looks for launchers in a top-level package `hydra_plugins`, so this file is here.
 """
 
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from hydra.core.utils import JobReturn, configure_log, run_job, setup_globals
@@ -25,6 +23,7 @@ class PackedLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         # imported here, because Hydra imports this file for every launcher
+        from vae_cli.runs.occupied import remove_empty
         from vae_cli.sweeps.packed.multi_gpu import train_in_processes
 
         setup_globals()
@@ -35,8 +34,9 @@ class PackedLauncher(Launcher):
             train_in_processes([job.return_value for job in jobs], self.max_members, self.processes)
         finally:
             for job in jobs:
-                with suppress(OSError):  # unless a member has begun, its folder is empty
-                    os.removedirs(job.return_value.job.folder.path)
+                remove_empty(
+                    job.return_value.job.folder.path
+                )  # Hydra has made it, and the member has not begun
         for job in jobs:
             job.return_value = job.return_value.objective_value
         return jobs
