@@ -4,6 +4,7 @@ import os
 import signal
 import stat
 import threading
+import time
 
 import pytest
 
@@ -44,6 +45,19 @@ def test_a_signal_is_deferred_to_the_end_of_a_step_and_the_second_one_is_not(num
                 signal.raise_signal(number)
         with pytest.raises(Interrupted):
             signal.raise_signal(signal.SIGINT)
+
+
+def test_a_request_without_an_answer_raises(monkeypatch):
+    """A validation may take minutes; an answer in time raises nothing."""
+    monkeypatch.setattr("vae_cli.training.interrupts.PATIENCE", 0.05)
+    with Interrupts() as interrupts, interrupts.defer():
+        signal.raise_signal(signal.SIGTERM)
+        assert interrupts.take() == "end"
+        time.sleep(0.15)
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(Interrupted):
+            time.sleep(5)
+    time.sleep(0.1)  # nor does anything come after the end
 
 
 def test_a_request_by_two_signals_is_one_request():

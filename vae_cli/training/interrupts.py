@@ -10,6 +10,7 @@ from typing import Any
 
 from vae_cli.errors import Interrupted
 
+PATIENCE = 10.0  # seconds in which a run answers: Slurm, for one, kills half a minute after it has asked
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2)
 
 
@@ -17,7 +18,8 @@ class Interrupts:
     """Handles SIGINT, SIGTERM, SIGHUP and SIGUSR2 while it is entered; the runs of one process share one.
 
     A signal raises Interrupted. Within `with interrupts.defer():` the first one only sets `stop_request`, which a run
-    reads after each step; the same signal again raises.
+    reads after each step; the same signal again raises, and so does a step or a validation that takes longer than PATIENCE:
+    the run then goes on from its last checkpoint.
 
     Slurm announces preemption and the time limit by SIGUSR2 (sbatch --signal): the job is also put back into the queue
     when `with` ends. SIGTERM to a job that submitit runs under Slurm only asks for a checkpoint: Slurm itself then
@@ -37,11 +39,13 @@ class Interrupts:
                 nohup = number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN
                 if not nohup:
                     self.previous[number] = signal.signal(number, self._handle)
+            self.previous[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._handle_no_answer)
         except ValueError:  # not in the main thread: the handlers of the process stay
             pass
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._stop_waiting()
         for number, handler in self.previous.items():
             signal.signal(number, handler)
         if self.requeue:
@@ -49,7 +53,8 @@ class Interrupts:
 
     def take(self) -> str | None:
         """Returns the stop request; "save" is returned once."""
-        request = self.stop_request
+        if request := self.stop_request:
+            self._stop_waiting()
         if request == "save":
             self.stop_request = None
         return request
@@ -73,6 +78,15 @@ class Interrupts:
             raise Interrupted
         self.received.add(number)
         self.stop_request = "end"
+        signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+
+    def _handle_no_answer(self, number: int, frame: FrameType | None) -> None:
+        if self.deferring:
+            raise Interrupted
+
+    def _stop_waiting(self) -> None:
+        if signal.SIGALRM in self.previous:
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
     def _slurm_decides(self) -> bool:
         """Whether submitit runs this process as a Slurm job: submitit then has a handler of SIGUSR2."""

@@ -111,7 +111,7 @@ def of_a_run(draw: random.Random) -> tuple[dict[str, str], dict[str, tuple[Kind,
     chosen, names = list[Word](), {"data": "rectangles", "latent": "gaussian", "network": "mlp"}
     for group in GROUPS:
         options = sorted(options_of(group).keys() - TOO_SLOW)
-        if draw.random() < 0.25:
+        if draw.random() < 0.15:
             names[group] = draw.choice(options)
             chosen.append(Word(f"{group}={names[group]}", group, names[group]))
     if draw.random() < 0.03:
@@ -124,22 +124,22 @@ def of_a_run(draw: random.Random) -> tuple[dict[str, str], dict[str, tuple[Kind,
 
 
 def changes(keys: dict[str, tuple[Kind, ...]], draw: random.Random) -> list[Word]:
-    """One to four words; most are a key with a value."""
-    return [word for _ in range(draw.choice([1, 1, 1, 2, 3, 4])) for word in change(keys, draw)]
+    """One to three words; most are a key with a value."""
+    return [word for _ in range(draw.choice([1, 1, 1, 1, 2, 3])) for word in change(keys, draw)]
 
 
 def change(keys: dict[str, tuple[Kind, ...]], draw: random.Random) -> Iterator[Word]:
     key, way = draw.choice(sorted(keys)), draw.random()
-    if way < 0.78:
+    if way < 0.85:
         yield valued(key, keys[key], draw)
-    elif way < 0.8:
+    elif way < 0.87:
         yield Word(f"{draw.choice(['+', '++', '~'])}{key}={draw_value(keys[key], draw, 4).text}", key)
-    elif way < 0.83:  # twice
+    elif way < 0.89:  # twice
         for _ in range(2):
             yield valued(key, keys[key], draw)
-    elif way < 0.86:
+    elif way < 0.91:
         yield Word(f"~{key}", key)
-    elif way < 0.92:
+    elif way < 0.94:
         yield from (Word(text) for text in draw.choice(FLAGS).split(" "))
     elif way < 0.98:
         yield Word(draw.choice(SYNTAX))

@@ -8,12 +8,14 @@ from integration.fuzz.grammar import Line, Word
 from vae_cli.errors import printable
 
 MISSING = ("folders=", "run must be given")  # what a message may name where no word does
-EMPTY = re.compile(r"''|\"\"|empty")
+EMPTY = re.compile(r"'\s*'|\"\"|empty")
 
 
 def named(line: Line, message: str) -> bool:
     """Whether the message names a key, or the text, of a word; base words count where no other is there."""
     changed = [word for word in line.words if not word.base] or line.words
+    if any(word.text in message for word in line.words if "=" in word.text):
+        return True
     if any(not word.text.strip() for word in changed) and EMPTY.search(message):
         return True
     return any(piece in message for piece in MISSING) or any(
@@ -31,6 +33,7 @@ def pieces_of(word: Word) -> Iterator[str]:
     for part in (key, key.rpartition(".")[2], key.partition(".")[0], key.partition("@")[0]):
         yield part if len(part) > 2 else f"{part}="
         yield f"'{part}'"
+    yield from (f"'{value}'", word.text) if value or word.text.startswith("-") else ()
     for text in (value, value.strip("'\"[] ").partition(",")[0], word.text):
         if len(text) > 1:
             yield from (text, printable(text)[:20], repr(text)[1:-1][:20])

@@ -144,8 +144,8 @@ def ignored(word: Word, config: dict[str, Any], line: Line) -> Iterator[str]:
             yield f"{word.text!r} is ignored: the run has {key}={found!r}"
     elif value is not UNKNOWN and not same(found, value):
         yield f"{word.text[:100]!r} is ignored: the run has {str(found)[:100]!r}"
-    others = {other.text for other in line.words if asked(other)[0] == key}
-    if len(others) > 1:
+    values = [value for other in line.words for found_key, value, _ in [asked(other)] if found_key == key]
+    if any(not same(values[0], value) for value in values[1:]):
         yield f"accepted though {key} is given with several values"
 
 
@@ -172,7 +172,7 @@ def same(found: Any, value: Any) -> bool:
         return len(found) == len(value) and all(map(same, found, value))
     if isinstance(found, dict) and isinstance(value, dict):
         return all(same(found.get(key), each) for key, each in value.items())
-    return found == value or str(found) == str(value)
+    return found == value or str(found) == str(value).removesuffix(".yaml")  # an option's file names it, too
 
 
 def several(line: Line) -> bool:

@@ -144,13 +144,13 @@ def beyond(kind: Kind) -> list[Any]:
 def draw_value(found: tuple[Kind, ...], draw: random.Random, most: float) -> Value:
     """A value of any quality for a field."""
     kind, way = draw.choice(found), draw.random()
-    if way < 0.35:
+    if way < 0.5:
         value = valid(kind, draw, most)
-    elif way < 0.5 and (bounds := at_the_bounds(kind)):
+    elif way < 0.65 and (bounds := at_the_bounds(kind)):
         value = draw.choice(bounds)
-    elif way < 0.65 and (outside := beyond(kind)):
+    elif way < 0.75 and (outside := beyond(kind)):
         value = draw.choice(outside)
-    elif way < 0.85:
+    elif way < 0.9:
         text, value = draw.choice(PLAIN)
         return Value(text, value, not any(each.takes(value) for each in found))
     else:
