@@ -51,6 +51,15 @@ def test_a_foreign_file_of_our_name_is_refused_by_name(command, run, name):
     assert_refused(command, run, *QUICK, words=(Path(name).name, "move"))
 
 
+@pytest.mark.parametrize("name", PROJECTOR)
+def test_a_folder_in_the_place_of_an_earlier_evaluations_file_is_refused_by_name(command, run, name):
+    """Before event files are replaced."""
+    evaluate(command, run)
+    (run / name).unlink()
+    (run / name).mkdir()
+    assert_refused(command, run, *QUICK, words=(Path(name).name, "move"))
+
+
 @pytest.mark.parametrize("name", ["evaluation", "00000", "00000/codes", *PROJECTOR])
 def test_links_are_not_followed(command, run, name):
     victim = run.parent / "victim"

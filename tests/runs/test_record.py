@@ -174,3 +174,11 @@ def test_an_evaluation_that_cannot_be_read_is_left_out_and_said(checked, damage)
     assert "evaluation.nll" not in record.metrics
     (notice,) = record.notices
     assert "run: its evaluation cannot be read (" in notice and "summary.json" in notice
+
+
+@pytest.mark.parametrize("target", ["nothing", "summary.json"])
+def test_a_summary_that_is_a_link_to_nothing_cannot_be_read(checked, target):
+    """It is not the same as none, which an unfinished run has."""
+    checked.summary_file.unlink()
+    checked.summary_file.symlink_to(target)
+    assert read(checked, "run").status.startswith("unreadable: ") and checked.status() == "unreadable"

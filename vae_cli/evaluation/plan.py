@@ -16,7 +16,7 @@ from vae_cli.evaluation.trained import Trained
 from vae_cli.metrics.likelihood import ENUMERABLE_CODES, is_enumerable, posterior
 from vae_cli.reporting import notices
 from vae_cli.runs import metrics_log
-from vae_cli.runs.files import user_path
+from vae_cli.runs.files import is_there, user_path
 from vae_cli.runs.folder import FINISHED, RunFolder
 
 
@@ -131,7 +131,7 @@ def _model(folder: RunFolder, settings: EvalConfig) -> tuple[Trained, str, str, 
             f"{folder.summary_file.name} cannot be read ({getattr(error, 'strerror', error)}): what it says of the "
             "other files cannot be checked"
         )
-    if name == "best" and not (folder.best.exists() or folder.best.is_symlink()) and folder.last.exists():
+    if name == "best" and not is_there(folder.best) and folder.last.exists():
         name = "last"
         notices.append("the run has no checkpoints/best.pt: this is its last checkpoint")
     model = trained.load(folder.path, name, settings.device, settings.external_targets)

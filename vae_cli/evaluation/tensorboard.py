@@ -34,8 +34,8 @@ def refuse(folder: Path, vae: VAE) -> None:
         if path.is_symlink():
             raise UserError(f"{path} is a link, which is not followed: move it away")
     others = [path for path in folders if path.exists() and not path.is_dir()]
-    if not _has_our_codes(folder):
-        others += [path for path in files if path.exists()]
+    are_ours = _has_our_codes(folder)
+    others += [path for path in files if path.exists() and not (are_ours and path.is_file())]
     if others and _is_projected(vae):
         names = ", ".join(map(str, others))
         raise UserError(f"files that vae-eval did not write are in its way: {names}; move them away")

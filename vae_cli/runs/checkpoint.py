@@ -15,7 +15,7 @@ from typing import Any
 from vae_cli.config.diff import differences
 from vae_cli.errors import UserError
 from vae_cli.runs.documents import checksum
-from vae_cli.runs.files import open_to_read, read_bytes, write_atomically
+from vae_cli.runs.files import is_there, open_to_read, read_bytes, write_atomically
 
 FORMAT = "vae-cli checkpoint 2"
 COMMENT = b"vae-cli crc32 "  # then eight digits
@@ -63,7 +63,7 @@ def load(path: Path, config: dict[str, Any] | None = None, advice: str | None = 
     Raises UserError for a file that is missing, damaged or no checkpoint, and for a checkpoint whose configuration differs
     from `config` in a key that a resumed run may not change.
     """
-    if not (path.exists() or path.is_symlink()):
+    if not is_there(path):
         raise UserError(f"{path} does not exist: the run has no checkpoint yet; start it anew")
     try:
         content = _undamaged(path)

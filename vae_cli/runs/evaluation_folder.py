@@ -17,7 +17,3 @@ class EvaluationFolder:
     @property
     def report(self) -> Path:
         return self.path / "report.html"
-
-    def is_there(self) -> bool:
-        """Whether there is anything by its name."""
-        return self.path.exists() or self.path.is_symlink()

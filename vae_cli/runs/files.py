@@ -51,6 +51,11 @@ def _real(path: Path) -> Path:
         raise OSError(errno.ELOOP, "links in a circle", str(path)) from error
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is anything by this name, a link to nothing included."""
+    return path.exists() or path.is_symlink()
+
+
 def user_path(text: str | Path) -> Path:
     """The path that a user has named. `~nobody/x` stays as it is, as in a shell; Path.expanduser raises RuntimeError."""
     return Path(os.path.expanduser(text))  # noqa: PTH111

@@ -14,7 +14,7 @@ from vae_cli.runs import lock
 from vae_cli.runs.checkpoint import checksums, is_whole
 from vae_cli.runs.documents import read_json_object, read_yaml, write_json
 from vae_cli.runs.evaluation_folder import EvaluationFolder
-from vae_cli.runs.files import unusual_entries, write_atomically
+from vae_cli.runs.files import is_there, unusual_entries, write_atomically
 from vae_cli.runs.metrics_log import finite_number
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class RunFolder:
 
     def overrides(self) -> list[str]:
         """The overrides that were typed for this run. Raises UserError where they cannot be read."""
-        if not self.overrides_file.exists():
+        if not is_there(self.overrides_file):
             return []
         found = self._read(self.overrides_file, read_yaml) or []
         if not isinstance(found, list):
@@ -146,7 +146,7 @@ class RunFolder:
 
     def read_summary(self) -> Summary | None:
         """The content of summary.json; None without the file. Raises OSError or ValueError where it cannot be read."""
-        return read_json_object(self.summary_file, self.path) if self.summary_file.exists() else None
+        return read_json_object(self.summary_file, self.path) if is_there(self.summary_file) else None
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write summary.json, with the checksums of the other files."""

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from vae_cli.config.diff import flatten
 from vae_cli.config.saved import upgraded
 from vae_cli.runs.documents import read_json_object, read_yaml
+from vae_cli.runs.files import is_there
 from vae_cli.runs.folder import UNFINISHED, RunFolder
 from vae_cli.runs.metrics_log import finite_number
 
@@ -72,7 +73,7 @@ def read(folder: RunFolder, name: str) -> RunRecord:
         summary = folder.read_summary()
         if summary is not None:
             record = _with_summary(record, summary)
-        if folder.evaluation.is_there():
+        if is_there(folder.evaluation.path):
             record = _with_evaluation(record, summary or {})
     except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         return record._replace(status=f"unreadable: {_reason(error)}", metrics={})

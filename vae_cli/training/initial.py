@@ -11,6 +11,7 @@ from vae_cli.data.dataset import Dataset
 from vae_cli.engine.state import State
 from vae_cli.errors import UserError
 from vae_cli.runs import checkpoint
+from vae_cli.runs.files import is_there
 from vae_cli.runs.folder import RunFolder
 
 
@@ -44,7 +45,7 @@ def _load(state: State, saved: dict[str, Any], folder: RunFolder) -> None:
 
 def _refuse_damaged_best(folder: RunFolder, config: RunConfig) -> None:
     """It may be the state that is tested at the end."""
-    if folder.best.exists() or folder.best.is_symlink():
+    if is_there(folder.best):
         advice = "; remove it to go on without it: the best of the later states is then tested"
         checkpoint.load(folder.best, config.plain(), advice)
 

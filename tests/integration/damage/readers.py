@@ -18,11 +18,11 @@ EVALUATED = ("vae-eval", "run=run", "nll_samples=5", "test_images=12", "pictures
 COMPARED = ("vae-compare", "run", "other", "out=out")
 LOAD = """
 import sys, vae_cli
-from vae_cli.errors import UserError
+from vae_cli.errors import LONGEST, UserError, printable
 try:
     trained = vae_cli.load("run", sys.argv[2], device="cpu")
 except UserError as error:
-    print(f"python: {error}", file=sys.stderr)
+    print(f"python: {printable(str(error), LONGEST)}", file=sys.stderr)
     sys.exit(2)
 sums = {name: value.double().sum().item() for name, value in trained.vae.state_dict().items()}
 print(trained.step, trained.config.model_dump_json(), sums)

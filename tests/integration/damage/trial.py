@@ -11,10 +11,9 @@ from integration.damage.damages import Harm, Place
 from integration.damage.readers import READERS
 from run_comparison import assert_equal
 
-from vae_cli.errors import UserError
+from vae_cli.errors import LONGEST, UserError
 
 SECONDS = 20  # a command that takes longer hangs
-LONGEST = 300  # letters of a message
 Tree = dict[str, object]
 
 
@@ -93,7 +92,7 @@ def of_the_streams(done: Finished) -> Iterator[str]:
             yield f"{done.stderr.count(chr(10))} lines on stderr"
         if not done.stderr.startswith(f"{done.args[0]}: "):
             yield "a line that does not begin with the program"
-        if len(done.stderr) > LONGEST + 1:
+        if len(done.stderr) > len("python: ") + LONGEST + 1:
             yield f"a line of {len(done.stderr)} letters"
     if not both.replace("\n", "").isprintable():
         yield "not printable"
