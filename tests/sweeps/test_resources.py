@@ -129,3 +129,13 @@ def test_torch_gets_the_threads_of_the_key_or_else_those_of_slurm(monkeypatch, t
     monkeypatch.setattr(torch, "set_num_threads", limits.append)
     resources.limit_threads(threads)
     assert limits == ([] if expected is None else [expected])
+
+
+def test_more_threads_than_the_process_gets_are_refused(command, tmp_path):
+    """Each needs some megabytes for its stack. OpenMP would end the process."""
+    small = ("data.train_size=20", "data.validation_size=0", "data.test_size=20", "network.hidden=[8]")
+    done = command("vae-train", *small, "threads=1024", cwd=tmp_path, limits={"RLIMIT_DATA": 2**31})
+    assert done.returncode == 2 and done.stderr.startswith("vae-train: threads=1024 are more than the "), (
+        done.stderr
+    )
+    assert list(tmp_path.iterdir()) == []

@@ -4,6 +4,7 @@ import fcntl
 import os
 import stat
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -78,12 +79,32 @@ def _lock_one(files: Sequence[BinaryIO]) -> int:
 
 def limit_threads(threads: int | str) -> None:
     """Set the number of torch's threads. "auto" means the cores that Slurm gave the task; without Slurm, torch decides
-    (OMP_NUM_THREADS, or one for each core)."""
+    (OMP_NUM_THREADS, or one for each core). Raises UserError for more threads than this process gets."""
     given = os.environ.get("SLURM_CPUS_PER_TASK", "") if threads == "auto" else str(threads)
     if given.isdecimal() and int(given) > 0:  # Slurm also writes such as 2(x3)
         import torch
 
+        if int(given) > core_count():
+            _refuse_too_many(int(given))
         torch.set_num_threads(int(given))
+
+
+def _refuse_too_many(threads: int) -> None:
+    """Start so many threads, because OpenMP ends the process where it gets no more."""
+    release, started = threading.Event(), list[threading.Thread]()
+    try:
+        for _ in range(threads):
+            started.append(thread := threading.Thread(target=release.wait))
+            thread.start()
+    except (RuntimeError, MemoryError) as error:
+        raise UserError(
+            f"threads={threads} are more than the {len(started) - 1} that this process gets; there are {core_count()} cores"
+        ) from error
+    finally:
+        release.set()
+        for thread in started:
+            if thread.ident is not None:
+                thread.join()
 
 
 def remember_gpus() -> None:

@@ -120,6 +120,7 @@ def of_a_run(draw: random.Random) -> tuple[dict[str, str], dict[str, tuple[Kind,
     keys = fields(RunConfig) | fields(CheckpointConfig, "checkpoint.") | fields(CallConfig)
     for group in GROUPS:
         keys |= fields(option_class(group, options_of(group)[option_of(group, names)]), f"{group}.")
+    keys.pop("runtime.compile", None)  # as slow as runtime=compile
     return base, keys, chosen
 
 

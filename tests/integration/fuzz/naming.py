@@ -8,6 +8,14 @@ from integration.fuzz.grammar import Line, Word
 from vae_cli.errors import printable
 
 MISSING = ("folders=", "run must be given")  # what a message may name where no word does
+LONG = {
+    "-cd": "--config-dir",
+    "-cn": "--config-name",
+    "-cp": "--config-path",
+    "-c": "--cfg",
+    "-i": "--info",
+    "-p": "--package",
+}
 EMPTY = re.compile(r"'\s*'|\"\"|empty")
 
 
@@ -33,7 +41,8 @@ def pieces_of(word: Word) -> Iterator[str]:
     for part in (key, key.rpartition(".")[2], key.partition(".")[0], key.partition("@")[0]):
         yield part if len(part) > 2 else f"{part}="
         yield f"'{part}'"
+    yield LONG.get(word.text, "")
     yield from (f"'{value}'", word.text) if value or word.text.startswith("-") else ()
-    for text in (value, value.strip("'\"[] ").partition(",")[0], word.text):
+    for text in (value, value.strip("'\"[]{}$ ").partition(",")[0], word.text):
         if len(text) > 1:
             yield from (text, printable(text)[:20], repr(text)[1:-1][:20])
