@@ -129,6 +129,10 @@ IGNORED = {
     "hydra.output_subdir=x": "cannot be changed",
     "~hydra.launcher": "as a whole",
     "hydra=null": "as a whole",
+    "+hydra.x=1": "there is no key 'hydra.x'",
+    "latent=[1,2],[3]": "latent=OPTION",
+    "-m latent=[1,2],[3]": "latent=OPTION",
+    "experiment=3": "experiment=OPTION",
     "seed=1,2": "several values",
     "seed=range(3)": "several values",
     "network.hidden=[3": "cannot read 'network.hidden=[3'",
@@ -146,6 +150,21 @@ def test_what_goes_together_stays_allowed():
     for words in ("seed=1 seed=1", "latent=bernoulli latent.temperature=0.7", "-m seed=1,2 epochs=3", "hydra.verbose=true",
                   "hydra/launcher=joblib hydra.launcher.n_jobs=2", "latent@a=gaussian latent@b=gaussian"):  # fmt: skip
         for_hydra("vae-train", words.split())
+
+
+UNUSED = {
+    "hydra/launcher=joblib": "-m", "+hydra.launcher.n_jobs=2": "-m", "hydra/sweeper=optuna": "-m", "hydra.sweep.dir=x": "-m",
+    "+hydra.sweeper.params.seed=1": "-m", "-m hydra.run.dir=x": "hydra.sweep.dir=FOLDER",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("words", UNUSED)
+@pytest.mark.parametrize("program", ["vae-train", "vae-eval"])
+def test_what_has_no_effect_is_refused_with_the_remedy(command, tmp_path, program, words):
+    done = command(program, *words.split(), "seed=1", cwd=tmp_path)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "has no effect on" in done.stderr and UNUSED[words] in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_without_its_key_is_told_the_key(tmp_path):

@@ -92,3 +92,12 @@ def test_members_are_named_by_their_folders(tmp_path, folder, name):
     path = Path(os.path.normpath(tmp_path / folder))
     found = SweepCall(tmp_path / "s").name(entry(1)._replace(folder=str(path)))
     assert found == (name or str(path))
+
+
+def test_a_refused_sweep_leaves_the_working_directory(tmp_path, monkeypatch):
+    """Empty as it may be, and the folders above it."""
+    (tmp_path / "above/here").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "above/here")
+    with SweepCall(Path("outputs/s").absolute()).begun():
+        pass
+    assert [str(path) for path in tmp_path.rglob("*")] == [f"{tmp_path}/above", f"{tmp_path}/above/here"]

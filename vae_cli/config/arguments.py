@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 
+from vae_cli.config.modes import refuse_unused
 from vae_cli.config.quoting import quoted
 from vae_cli.errors import UserError
 
@@ -30,6 +31,8 @@ def for_hydra(program: str, arguments: Sequence[str]) -> list[str]:
     from vae_cli.config.failures import known_names
 
     words = flags.separated(arguments, known_names(program), EXAMPLES[program])
+    if program != "vae-train":  # there, a preset may make it a sweep
+        refuse_unused(words.overrides, words.is_sweep)
     if program == "vae-compare":
         words = words._replace(overrides=positional(words.overrides))
     return words.flags + overrides.checked(words, FOLDER_KEYS[program])

@@ -12,11 +12,13 @@ from hydra import compose
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 from hydra.errors import MissingConfigException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
 from vae_cli.config.failures import of_omegaconf
+from vae_cli.config.modes import refuse_unused
 from vae_cli.config.pairs import refuse_wrong_pair
 from vae_cli.config.saved import ADDED, upgraded
 from vae_cli.config.schema.commands import CompareConfig, EvalConfig
@@ -87,7 +89,11 @@ def run_config(config: Mapping[str, Any], external_targets: bool = False) -> Run
 
 
 def accept_call(cfg: DictConfig) -> CallConfig:
-    """The checked keys of one call of vae-train."""
+    """The checked keys of one call of vae-train, whose configuration may have Hydra's own with it."""
+    if "hydra" in cfg:
+        given = OmegaConf.to_container(cfg.hydra.overrides.hydra, resolve=False)
+        assert isinstance(given, list)
+        refuse_unused(map(str, given), sweep=cfg.hydra.mode == RunMode.MULTIRUN)
     call = _checked(CallConfig, _plain(OmegaConf.masked_copy(cfg, call_keys())), call_keys())
     if call.resume is not None:
         raise UserError(

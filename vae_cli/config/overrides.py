@@ -7,12 +7,13 @@ from pathlib import Path
 
 from hydra.conf import HydraConf
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, ValueType
+from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, QuotedString, ValueType
 from hydra.errors import HydraException
 
 from vae_cli.config.flags import Words
 from vae_cli.config.quoting import for_hydra
-from vae_cli.errors import UserError
+from vae_cli.config.schema.run import GROUPS
+from vae_cli.errors import UserError, did_you_mean
 
 OURS = {  # keys of Hydra that do not only change where something is written, and to how much of it
     "hydra.callbacks.before": "it refuses what cannot run",
@@ -22,7 +23,8 @@ OURS = {  # keys of Hydra that do not only change where something is written, an
     "hydra.runtime": "it holds what Hydra found",
     "hydra.mode": "-m starts a sweep",
 }
-SECTIONS = {field.name for field in fields(HydraConf)} - {"verbose", "searchpath"}  # of Hydra's keys
+HYDRAS = {field.name for field in fields(HydraConf)}
+SECTIONS = HYDRAS - {"verbose", "searchpath"}  # groups of keys
 INDEX = re.compile(r"(?P<list>.+?)\.(?P<index>\d+)(\..*)?")
 
 
@@ -65,9 +67,27 @@ def _refuse_alone(override: Override, sweep: bool) -> None:
             raise UserError(f"{key} cannot be changed: {reason}")
     if key == "hydra" or (key.startswith("hydra.") and key[len("hydra.") :] in SECTIONS):
         raise UserError(f"{line} would replace a group of keys as a whole; {key}.KEY=VALUE sets one of them")
+    if key.startswith("hydra.") and key.split(".")[1] not in HYDRAS:
+        raise UserError(f"there is no key {key!r}{did_you_mean(key, [f'hydra.{name}' for name in HYDRAS])}")
+    if key in (*GROUPS, "experiment") and not all(map(_chooses, _values(override))):
+        raise UserError(f"{line} is not allowed; {key} takes the name of one of its options: {key}=OPTION")
     if override.is_sweep_override() and not sweep:
         several = "; key=[a,b] is a list" if override.value_type == ValueType.SIMPLE_CHOICE_SWEEP else ""
         raise UserError(f"{line} gives several values: -m (--multirun) takes one after the other{several}")
+
+
+def _values(override: Override) -> Sequence[object]:
+    """Those that an override gives one after the other; a pattern and an override without a value give none."""
+    if isinstance(override._value, ChoiceSweep):
+        return override._value.list
+    return [] if override.is_delete() or isinstance(override._value, Glob) else [override._value]
+
+
+def _chooses(value: object) -> bool:
+    """Whether it names an option, or several ones that are merged, or gives keys of the option that is chosen."""
+    if isinstance(value, list):
+        return all(isinstance(each, str | QuotedString) for each in value)
+    return isinstance(value, str | QuotedString | dict)
 
 
 def _refuse_twice(overrides: Sequence[Override]) -> None:
