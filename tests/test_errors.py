@@ -1,6 +1,7 @@
 """No text controls the terminal that shows it; an interruption is known by what it caused."""
 
 import pytest
+from pydantic_core import SchemaError
 
 from vae_cli.errors import LONGEST, Interrupted, is_interruption, printable
 
@@ -41,3 +42,9 @@ def test_an_error_of_a_clean_up_after_a_signal_is_an_interruption(error):
     again.__cause__ = raised.value
     again.__context__ = again  # chains may be circles
     assert is_interruption(again) == isinstance(error, KeyboardInterrupt)
+
+
+def test_a_schema_that_pydantic_could_not_build_because_of_a_signal_is_an_interruption():
+    assert is_interruption(SchemaError("Error building `literal` serializer:\n  KeyboardInterrupt: "))
+    assert not is_interruption(SchemaError("Error building `literal` serializer:\n  TypeError: "))
+    assert not is_interruption(ValueError("name=KeyboardInterrupt is not allowed"))

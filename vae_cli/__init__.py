@@ -20,17 +20,18 @@ The rooms, each of which imports only from those before it (`make lint` checks t
 The `__init__.py` of a room says what it is for and where to begin. `cli.py` has the three commands.
 """
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vae_cli.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from vae_cli.evaluation.trained import Trained
 
 
 def load(
-    run_folder: str | Path, checkpoint: str = "best", device: str = "auto", external_targets: bool = False
+    run_folder: "str | Path", checkpoint: str = "best", device: str = "auto", external_targets: bool = False
 ) -> "Trained":
     """The trained model of a run folder: see `vae_cli.evaluation.trained`."""
     from vae_cli.evaluation.trained import load  # torch is imported here, not by `import vae_cli`

@@ -50,10 +50,12 @@ def _command(program: str, name: str, config: str) -> None:
     except KeyboardInterrupt:
         print(f"{program}: interrupted", file=sys.stderr)
         sys.exit(130)
+    except OSError as error:  # such as too few open files for an import
+        print(f"{program}: {error.strerror}: {error.filename}", file=sys.stderr)
+        sys.exit(1)
     finally:
-        signal.signal(
-            signal.SIGINT, signal.SIG_DFL
-        )  # Python itself needs 0.4 s to end, and must not print tracebacks
+        # Python itself needs 0.4 s to end, and must not print tracebacks
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _answered(program: str, config: str) -> bool:

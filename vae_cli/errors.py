@@ -44,11 +44,16 @@ def is_interruption(error: BaseException) -> bool:
     while links:
         if (link := links.pop()) is None or id(link) in seen:
             continue
-        if isinstance(link, KeyboardInterrupt):
+        if isinstance(link, KeyboardInterrupt) or _names_an_interruption(link):
             return True
         seen.add(id(link))
         links += [link.__cause__, link.__context__]
     return False
+
+
+def _names_an_interruption(error: BaseException) -> bool:
+    """pydantic's compiled part raises its own error, without a context, where it builds a schema. No input causes it."""
+    return type(error).__name__ == "SchemaError" and "Interrupt" in str(error)
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:

@@ -93,7 +93,8 @@ def note(job: Job, status: str, error: str | None = None, before: bool = False) 
     try:
         job.note(status, error, before)
     except OSError as reason:
-        said = printable(f"{job.folder} is {status}{error and ': '}{error or ''}; {one_line(reason)}")
+        why = f": {error}" if error else ""
+        said = printable(f"{job.folder} is {status}{why}; {one_line(reason)}")
         with suppress(OSError):
             print(f"vae-train: {said}", file=sys.stderr, flush=True)
 
