@@ -14,6 +14,7 @@ from vae_cli.evaluation.context import Context
 from vae_cli.evaluation.measurements import Measurements
 from vae_cli.models.vae import VAE
 from vae_cli.runs.events import Events
+from vae_cli.runs.files import sync_all
 
 SUFFIX = ".evaluation"  # of the event file
 EVENTS = f"events.out.tfevents.*{SUFFIX}"
@@ -56,6 +57,7 @@ def write(folder: Path, step: int, metrics: Measurements, context: Context, pict
 
 def replace(folder: Path, new: Path) -> None:
     """Move what `write` has written to `folder`, in the place of what an earlier evaluation wrote there."""
+    sync_all(new)
     events = [file.rename(folder / file.name) for file in new.glob(EVENTS)]
     for file in folder.glob(EVENTS):
         if file not in events and not file.is_dir():

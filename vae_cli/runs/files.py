@@ -100,6 +100,14 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def sync_all(folder: Path) -> None:
+    """Wait until everything in the folder is on the disk."""
+    for where, _, files in os.walk(folder):
+        for path in (Path(where), *(Path(where) / name for name in files)):
+            if path.is_dir() or path.is_file():
+                sync(path)
+
+
 def unusual_entries(folder: Path, files: Iterable[str], folders: Iterable[str]) -> Iterator[str]:
     """What a run does not write, among the entries of `folder` with these names and what is in them: links that lead out
     of the folder, FIFOs, sockets and devices, folders in place of files and files in place of folders. Each as a phrase

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from vae_cli.errors import UserError
 from vae_cli.runs.documents import read_json_object, write_json
+from vae_cli.runs.files import sync, sync_all
 from vae_cli.runs.interrupts import signals_may_raise, signals_wait
 
 WRITTEN = "written"  # the key of a manifest that lists the names of all files, its own included
@@ -59,9 +60,11 @@ class OutputFolder(NamedTuple):
             with signals_may_raise():
                 yield new
             self.refuse()
+            sync_all(new)  # a power cut must not leave the new names with no content
             if self.path.exists():
                 self.path.rename(work / OLD)
             new.rename(self.path)
+        sync(self.path.parent)
 
     def write_manifest(self, folder: Path, content: Mapping[str, Any]) -> None:
         """Write `content` as the last file of a new folder, with the list of all files."""

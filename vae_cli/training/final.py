@@ -8,6 +8,7 @@ from vae_cli.engine.experiment import Experiment
 from vae_cli.metrics import bound, likelihood
 from vae_cli.reporting import plots, previews
 from vae_cli.runs import checkpoint
+from vae_cli.runs.files import sync_all
 from vae_cli.runs.folder import RunFolder
 from vae_cli.training.trainer import Trainer
 
@@ -54,3 +55,4 @@ def draw(experiment: Experiment, folder: RunFolder) -> None:
     grid = plots.grid(images, data.shape, len(images) // 2, magnify=3)
     title = f"test images and their reconstructions: {what}"
     plots.save(folder.figure("reconstructions"), grid, title, ("observation", "reconstruction"))
+    sync_all(folder.figures)

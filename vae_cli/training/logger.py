@@ -123,9 +123,11 @@ class RunLogger:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Close everything. After an error, an error of the disk must not hide it."""
+        """Close everything, once it is on the disk: summary.json names the checksum of the metrics. After an error, an error
+        of the disk must not hide it."""
         with suppress(*([OSError] if kind else [])), self.contexts:
             self.end(success=kind is None)
+            self.flush()
 
 
 def _short(value: float | int) -> str:
