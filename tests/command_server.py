@@ -120,11 +120,13 @@ class CommandServer:
         limits: Mapping[str, int] | None = None,
         before: tuple[Path, list[Any]] | None = None,
         patience: float = 0.0,
+        cold: bool = False,
     ) -> Running:
         """`signals`: (seconds from the start, number). `time_limit` kills its whole process group. `env`: what is other
         than in ENVIRONMENT; None for what is not set. `limits`: {"RLIMIT_FSIZE": bytes}, as `resource` names them.
         `before`: a Python file, and the arguments of its function `install`, which is called in the command's process.
-        `patience`: seconds that its other processes have to end by themselves once it has ended."""
+        `patience`: seconds that its other processes have to end by themselves once it has ended. `cold`: the installed
+        script itself, which has imported nothing yet."""
         words = [program, *map(str, arguments)]
         number = next(self._numbers)
         has_limit = "RLIMIT_FSIZE" in (limits or {})
@@ -132,7 +134,7 @@ class CommandServer:
         request = {
             "arguments": words, "cwd": str(cwd), "streams": [str(stream.path) for stream in streams],
             "signals": list(signals), "time_limit": time_limit, "env": dict(env or {}), "limits": dict(limits or {}),
-            "before": before and [str(before[0]), before[1]], "patience": patience,
+            "before": before and [str(before[0]), before[1]], "patience": patience, "cold": cold,
         }  # fmt: skip
         self.tell({"start": request})
         while (message := self._message(None)) is not None and "started" not in message:

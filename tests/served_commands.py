@@ -1,31 +1,17 @@
 """The process behind `command_server.py`. Its standard input brings requests, and its standard output says when a command has
 started and ended, as JSON lines."""
 
-import atexit
 import gc
 import heapq
-import importlib
 import json
 import os
-import resource
-import runpy
 import select
 import signal
-import sys
-import threading
 import time
-import traceback
-from collections.abc import Callable
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
+from forked_command import carry_out, import_all
 from process_groups import outlived
-
-IMPORTED = (  # what the commands import where they need it
-    "matplotlib.backends.backend_agg", "matplotlib.figure", "torch._dynamo", "torch.utils.tensorboard", "tqdm",
-    "vae_cli.cli", "vae_cli.comparison.compare", "vae_cli.data.arrays", "vae_cli.data.mnist", "vae_cli.data.rectangles",
-    "vae_cli.evaluation.evaluate", "vae_cli.models.latents.gaussian", "vae_cli.models.networks", "vae_cli.objectives.elbo",
-    "vae_cli.training.console", "vae_cli.training.final", "vae_cli.training.logger", "vae_cli.training.run", "vae_cli.training.trainer",
-)  # fmt: skip
 
 
 class Timer(NamedTuple):
@@ -40,70 +26,16 @@ class Timer(NamedTuple):
 
 def serve() -> None:
     """Until the input ends."""
-    _import_all()
+    import_all()
     gc.freeze()  # so that no fork copies what it does not change
     server = Server()
     while (request := server.next_request()) is not None:
         pid = os.fork()
         if pid == 0:
             server.leave()
-            _carry_out(request)
+            carry_out(request)
         server.started(pid, request)
     server.kill_all()
-
-
-def _import_all() -> None:
-    for name in IMPORTED:
-        importlib.import_module(name)
-    from vae_cli.config.compose import prepare_hydra
-
-    atexit.unregister(
-        sys.modules["torch._dynamo.utils"].dump_compile_times
-    )  # most commands would not have imported it
-    prepare_hydra()
-
-
-def _carry_out(request: dict[str, Any]) -> NoReturn:
-    """In the fork: be the command, and end as Python ends, but for taking down modules, which takes 0.4 s."""
-    status = 1
-    try:
-        try:
-            _become(request)()
-            status = 0
-        finally:
-            threading._shutdown()  # type: ignore[attr-defined]  # waits for threads, as Python does at its end
-            atexit._run_exitfuncs()
-    except SystemExit as end:
-        status = int(end.code or 0)
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
-
-
-def _become(request: dict[str, Any]) -> Callable[[], None]:
-    """The command, once its folder, environment, limits, streams and arguments are in place."""
-    from vae_cli import __main__ as commands
-
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    os.environ.update({key: value for key, value in request["env"].items() if value is not None})
-    for key, value in request["env"].items():
-        if value is None:
-            os.environ.pop(key, None)
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    for descriptor, file in enumerate(request["streams"], 1):
-        os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
-    os.chdir(request["cwd"])
-    if before := request["before"]:
-        file, arguments = before
-        runpy.run_path(file)["install"](*arguments)
-    for name, value in request["limits"].items():
-        resource.setrlimit(getattr(resource, name), (value, value))
-    program, *_ = sys.argv = request["arguments"]
-    programs = {"vae-train": commands.train, "vae-eval": commands.evaluate, "vae-compare": commands.compare}
-    return programs.get(program) or (lambda: exec(sys.argv[1], {"__name__": "__main__"}))  # python CODE
 
 
 class Server:

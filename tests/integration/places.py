@@ -51,7 +51,9 @@ def assert_same(place: Path, undisturbed: Path, tolerance: float = 0.0) -> None:
     """Parameters, optimizers, generators, metrics, summaries, pictures, pages and TensorBoard's scalars are equal, bit for
     bit without a tolerance; there is nothing else in either place."""
     a, b = (dict(_contents(each)) for each in (undisturbed, place))
-    assert b.keys() == a.keys()
+    assert b.keys() == a.keys(), (
+        f"missing {sorted(a.keys() - b.keys())}, too many {sorted(b.keys() - a.keys())}"
+    )
     for name in a:
         assert_equal(a[name], b[name], tolerance, name)
 

@@ -12,6 +12,7 @@ import process_groups
 from command_server import CommandServer, Finished, Running
 from integration.trials import FILE_EVENTS, LONGEST, Undisturbed, changes
 
+START = 2.0  # seconds, most of which a command needs for its imports
 PATIENCE = 5.0  # seconds that the other processes of a command have to notice that it has ended
 COMMAND, GROUP, CHILD = "command", "group", "child"
 
@@ -40,10 +41,11 @@ OFTEN = ("SIGKILL", "SIGKILL", "SIGTERM", "SIGINT")  # drawn more often than the
 
 
 class Kill(NamedTuple):
-    """`fraction` of the undisturbed call's seconds, or of its changes of files, come before the signal."""
+    """`fraction` of the undisturbed call's seconds ("clock"), of its changes of files ("files"), or of START seconds of a
+    process that has imported nothing yet ("cold"), come before the signal."""
 
     how: str
-    by: str  # "clock" or "files"
+    by: str
     fraction: float
     delay: float  # seconds between two signals
 
@@ -55,8 +57,10 @@ def draw(generator: random.Random, has_children: bool) -> Kill:
     names = [name for name, how in HOW.items() if how.to != CHILD or has_children]
     name = generator.choice([*names, *OFTEN])
     signals, to = HOW[name]
-    by_files = len(signals) == 1 and to == COMMAND and generator.random() < 0.5
-    return Kill(name, "files" if by_files else "clock", generator.random(), generator.uniform(0, 0.2))
+    by = "clock"
+    if len(signals) == 1 and to == COMMAND:
+        by = generator.choices(["clock", "files", "cold"], [9, 10, 1])[0]
+    return Kill(name, by, generator.random(), generator.uniform(0, 0.2))
 
 
 def disturb(
@@ -65,8 +69,9 @@ def disturb(
     """Start a command and disturb it. Returns how it ended, and whether the signal met it."""
     if kill.by == "files":
         return _at_a_change(server, words, place, kill, whole)
-    running = server.start(*words, cwd=place, time_limit=LONGEST, patience=PATIENCE)
-    finished = running.wait(whole.seconds * kill.fraction)
+    cold = kill.by == "cold"
+    running = server.start(*words, cwd=place, time_limit=LONGEST, patience=PATIENCE, cold=cold)
+    finished = running.wait(kill.fraction * (START if cold else whole.seconds))
     met = finished is None and _send(running, kill)
     finished = finished or running.wait()
     assert finished is not None
