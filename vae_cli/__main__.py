@@ -47,8 +47,9 @@ def _command(program: str, name: str, config: str) -> None:
         sys.stdout.flush()
         if streams.LOST and PRINTED & {word.partition("=")[0] for word in sys.argv[1:]}:
             sys.exit(1)
-    except KeyboardInterrupt:
-        print(f"{program}: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        if not isinstance(error.__context__, SystemExit):  # which has said why it ends
+            print(f"{program}: interrupted", file=sys.stderr)
         sys.exit(130)
     except OSError as error:  # such as too few open files for an import
         print(f"{program}: {error.strerror}: {error.filename}", file=sys.stderr)

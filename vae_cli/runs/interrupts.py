@@ -1,4 +1,4 @@
-"""Signals that end vae-eval and vae-compare, and the moments at which they have to wait."""
+"""Signals that end vae-eval and vae-compare, and the moments at which any of them has to wait."""
 
 import signal
 from collections.abc import Iterator
@@ -50,6 +50,24 @@ def signals_may_raise() -> Iterator[None]:
     with _set(False):
         _raise_if_received()
         yield
+
+
+@contextmanager
+def handlers_wait() -> Iterator[None]:
+    """Python calls whatever handlers the signals have after this, and not within it. Python ignores an exception that a
+    handler raises within os.fork, and prints its traceback."""
+    received: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    waiting = {number: handler for number, handler in handlers.items() if callable(handler)}
+    for number in waiting:
+        signal.signal(number, lambda number, frame: received.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in waiting.items():
+            signal.signal(number, handler)
+    for number in received:
+        signal.raise_signal(number)
 
 
 @contextmanager

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from vae_cli.runs.interrupts import handlers_wait
+
 T = TypeVar("T")
 
 
@@ -70,7 +72,9 @@ def _fork(work: Callable[[], T]) -> tuple[int, int]:
     writing end before the next fork, so that no sibling keeps the pipe open."""
     reading, writing = os.pipe()
     parent = os.getpid()
-    if (child := os.fork()) == 0:
+    with handlers_wait():
+        child = os.fork()
+    if child == 0:
         os.close(reading)
         end_with(parent, signal.SIGTERM)
         _run_child(work, writing)
