@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import hydra
@@ -56,7 +57,14 @@ def _hydra(program: str, config: str, task: Callable[[DictConfig], Any]) -> None
         sys.argv[1:] = arguments.for_hydra(program, sys.argv[1:])
         prepare_hydra()
         resolvers.register()
-        hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=config)(task)()
+        main = hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=config)(task)
+        if program == "vae-train" or not {"--multirun", "hydra.mode=MULTIRUN"} & set(sys.argv):
+            main()
+            return
+        with TemporaryDirectory(prefix=program) as folder:  # for what Hydra writes of a sweep
+            if not any(word.startswith("hydra.sweep.dir=") for word in sys.argv):
+                sys.argv.append(f"hydra.sweep.dir={quoting.quoted(folder)}")
+            main()
 
     reported(program, work)
     if FAILURES:
@@ -95,7 +103,7 @@ def _carried_out(program: str, work: Callable[[], None]) -> None:
     does for a launcher that starts processes."""
     hydra_config = HydraConfig.get()
     if hydra_config.mode == RunMode.RUN or hydra_config.runtime.choices.get("hydra/launcher") == "basic":
-        name = " ".join([program, *(_overrides() if hydra_config.mode == RunMode.MULTIRUN else [])])
+        name = f"{program} {_job_name()}" if hydra_config.mode == RunMode.MULTIRUN else program
         try:
             reported(name, work)
         except SystemExit as end:
@@ -104,6 +112,12 @@ def _carried_out(program: str, work: Callable[[], None]) -> None:
             FAILURES.append(int(end.code or 0))
     else:
         work()
+
+
+def _job_name() -> str:
+    """The run that a job is about, or what it was given."""
+    overrides = _overrides()
+    return next((each for each in overrides if each.startswith("run=")), " ".join(overrides))
 
 
 def _overrides() -> list[str]:

@@ -35,7 +35,11 @@ def test_positional_folders_become_an_override(tmp_path, monkeypatch):
     Path("a=1,b=2").mkdir()
     Path("~a").mkdir()
     assert positional(["a=1,b=2", "there", "x=a"]) == ["x=a", 'folders=["a=1,b=2","there"]']
-    assert positional(["~a", "~out"]) == ["~out", 'folders=["~a"]']
+    assert positional(["~a", "~nobody-here/b", "~out", "~hydra.x"]) == [
+        "~out",
+        "~hydra.x",
+        'folders=["~a","~nobody-here/b"]',
+    ]
     assert for_hydra("vae-compare", ["there", "-m", "x=a,b"]) == ["--multirun", "x=a,b", 'folders=["there"]']
 
 
@@ -94,7 +98,7 @@ def test_a_sweep_quotes_each_value():
 
 def test_flags_come_first_with_their_values():
     words = ["latent=bernoulli", "-m", "seed=0,1", "-cd", "mine", "epochs=2", "--config-name=config"]
-    flags = ["--multirun", "--config-dir=mine", "--config-name=config"]
+    flags = ["--multirun", f"--config-dir={Path.cwd()}/mine", "--config-name=config"]
     assert for_hydra("vae-train", words) == [*flags, "latent=bernoulli", "seed=0,1", "epochs=2"]
     assert for_hydra("vae-train", ["--info", "seed=1"]) == ["--info=all", "seed=1"]
 
@@ -104,7 +108,7 @@ FLAGS = {
     "-1": "no flag -1", "-": "no flag -", "--": "no flag --", "--multirun=3": "takes no value", "-c": "needs a value",
     "--cfg jobs": "--cfg=jobs is not allowed; allowed is job, hydra, all", "--info bad": "--info=bad", "--config-dir": "needs",
     "--config-dir=": "needs a value", "--resolve": "goes with --cfg", "-m -c job": "leave -m out", "-r -m": "exclude",
-    "-c job --cfg=all": "given twice", "--experimental-rerun x": "no flag --experimental-rerun",
+    "-c job --cfg=all": "given twice", "--experimental-rerun x": "no flag --experimental-rerun", "seed=1 --hydra-help": "leave seed=1 out",
 }  # fmt: skip
 
 

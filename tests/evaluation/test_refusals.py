@@ -137,10 +137,14 @@ def test_what_only_vae_train_has_is_not_suggested(command, original_bernoulli, t
 
 
 def test_each_failed_member_of_several_is_named_in_one_line(command, tmp_path):
-    """And those after it are evaluated."""
+    """And those after it are evaluated. What Hydra writes of a sweep does not stay."""
+    here, temporary, before = tmp_path / "here", tmp_path / "temporary", tmp_path / "before.py"
+    here.mkdir(), temporary.mkdir()
+    before.write_text("import tempfile\n\ndef install(folder):\n    tempfile.tempdir = folder\n")
     arguments = ["-m", "run=else where,no=where", "samples=1"]
-    done = command("vae-eval", *arguments, cwd=tmp_path)
+    done = command("vae-eval", *arguments, cwd=here, before=(before, [str(temporary)]))
     first, second = done.stderr.splitlines()
     assert done.returncode == 2 and "Traceback" not in done.stdout
-    assert first.startswith('vae-eval run="else where" samples=1: else where is no run folder')
-    assert second.startswith('vae-eval run="no=where" samples=1: no=where is no run folder')
+    assert first.startswith('vae-eval run="else where": else where is no run folder')
+    assert second.startswith('vae-eval run="no=where": no=where is no run folder')
+    assert list(here.iterdir()) == [] and list(temporary.iterdir()) == []

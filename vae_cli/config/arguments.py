@@ -46,9 +46,10 @@ def positional(words: Sequence[str]) -> list[str]:
 
 
 def _is_folder(word: str) -> bool:
-    if word.startswith(("~", *KEYS)) and not os.path.isdir(os.path.expanduser(word)):  # noqa: PTH111, PTH112, which never raise
-        return False
-    return "=" not in word or os.path.isdir(os.path.expanduser(word))  # noqa: PTH111, PTH112
+    """`~KEY` deletes a key; `~NAME` is somebody's home, or a folder of this name."""
+    is_key = word.startswith(KEYS) or word.removeprefix("~") in [key.rstrip("=") for key in KEYS]
+    exists = os.path.isdir(os.path.expanduser(word))  # noqa: PTH111, PTH112, which never raise
+    return not is_key and ("=" not in word or exists) and not word.startswith("~hydra")
 
 
 def resumed(arguments: Sequence[str]) -> dict[str, str] | None:

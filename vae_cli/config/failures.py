@@ -75,7 +75,8 @@ def _before_our_work(error: Exception) -> str | None:
     ours = [file.relative_to(PACKAGE) for file in files if file.is_relative_to(PACKAGE)]
     if any(file.parts[0] not in STARTERS for file in ours):
         return None
-    return f"Hydra cannot go on from here: {type(error).__name__}: {error}"
+    given = [word for word in sys.argv[1:] if word.lstrip("+~").startswith("hydra")]
+    return f"Hydra cannot go on{' with ' if given else ''}{' '.join(given)}: {type(error).__name__}: {error}"
 
 
 def complain(program: str, message: str, longest: int | None = LONGEST) -> None:
@@ -96,12 +97,12 @@ def one_line(error: Exception, program: str = "vae-train") -> str | None:
         return (
             f"there is no {group}={option}; allowed are {', '.join(options)}{did_you_mean(option, options)}"
         )
-    if isinstance(error, MissingConfigException):
-        return str(error).partition("\n")[0]
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        return f"--config-name={error.missing_cfg_file}: there is no configuration of this name in the folder of --config-path"
     if isinstance(error, UserWarning) and (found := re.search(r"path=(.*) is not available", str(error))):
         return f"hydra.searchpath: there is no folder {found[1]}"
     if found := re.search(r"An item is already at '([^']+)'", str(error)):
-        return f"{found[1]} exists: write it without the leading +"
+        return f"{found[1]} exists: write it without the leading +, {found[1]}=VALUE"
     if isinstance(error, ConfigCompositionException) and (
         found := re.search(r"override '([^']+)'", str(error))
     ):

@@ -1,5 +1,6 @@
 """Hydra's flags on the command line, told apart from the overrides and checked: Hydra answers a wrong one with its usage."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -54,6 +55,8 @@ def separated(arguments: Sequence[str], names: Sequence[str], example: str) -> W
         if found.setdefault(flag, value) != value:
             raise UserError(f"{flag} is given twice, as {found[flag]} and as {value}")
     _refuse_contradictions(found)
+    if "--hydra-help" in found and overrides:
+        raise UserError(f"--hydra-help shows Hydra's own help: leave {overrides[0]} out")
     return Words([flag if value is None else f"{flag}={value}" for flag, value in found.items()], overrides)
 
 
@@ -79,7 +82,13 @@ def _read(word: str, rest: list[str], names: Sequence[str], example: str) -> tup
         raise UserError(f"{flag} needs a value: {', '.join(allowed) or f'{flag}=VALUE'}")
     if allowed and value not in allowed:
         raise UserError(f"{flag}={value} is not allowed; allowed is {', '.join(allowed)}")
-    return flag, str(Path(value).expanduser()) if flag == "--config-dir" else value
+    return flag, _absolute(value) if flag in ("--config-dir", "--config-path") else value
+
+
+def _absolute(path: str) -> str:
+    """Hydra takes a relative --config-path for one beside our code."""
+    expanded = os.path.expanduser(path)  # noqa: PTH111, which raises for a user that there is not
+    return path if path.startswith("pkg://") else str(Path(expanded).absolute())
 
 
 def _is_value(flag: str, word: str) -> bool:
