@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,20 @@ def test_a_refusal_is_the_same_on_every_console(command, tmp_path, console):
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert done.stderr.startswith("vae-train: seed=1/2 is not" if console == "ascii" else "")
     assert list(tmp_path.iterdir()) == []
+
+
+ODD = 'it\'s "½" a=b, c'
+
+
+def test_printed_commands_can_be_pasted_into_a_shell(command, tmp_path):
+    """Whatever the folder is called: no second quoting for Hydra is needed."""
+    trained = command("vae-train", *RUN, f"hydra.run.dir={ODD}", cwd=tmp_path)
+    swept = command("vae-train", "-m", *RUN[:-1], f"name={ODD}", "seed=0", cwd=tmp_path)
+    printed = [line.partition(": ")[2].strip() for line in (trained.stdout + swept.stdout).splitlines()]
+    commands = [shlex.split(text) for text in printed if text.startswith("vae-")]
+    assert [program for program, *_ in commands] == ["vae-eval", "vae-compare"]
+    for words in commands:
+        done = command(*words, cwd=tmp_path)
+        assert done.returncode == 0 and done.stderr == "", (words, done.stderr)
+    assert (tmp_path / ODD / "evaluation/report.html").exists()
+    assert (tmp_path / "outputs" / ODD / "comparison/compare.html").exists()

@@ -66,7 +66,7 @@ def _read(word: str, rest: list[str], names: Sequence[str], example: str) -> tup
     flag = SHORT.get(name, name)
     if flag in ALONE:
         if given:
-            raise UserError(f"{flag} takes no value")
+            raise UserError(f"{word}: {flag} takes no value")
         return flag, None
     if flag not in WITH_A_VALUE:
         flags = [*ALONE, *WITH_A_VALUE, "--help", "--version"]
