@@ -66,8 +66,8 @@ def handlers_wait() -> Iterator[None]:
     finally:
         for number, handler in waiting.items():
             signal.signal(number, handler)
-    for number in received:
-        signal.raise_signal(number)
+    for signal_number in received:
+        signal.raise_signal(signal_number)
 
 
 @contextmanager
