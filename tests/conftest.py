@@ -3,6 +3,7 @@ to be imported, and three tiny runs."""
 
 import functools
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -44,6 +45,13 @@ def configured(*overrides: str) -> RunConfig:
     resolvers.register()
     with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
         return accept(hydra.compose("config", list(overrides)))
+
+
+def pytest_configure() -> None:
+    """Signals do what they do at a terminal, for the commands that the tests start as well: nohup and a shell's `&` have
+    them ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -96,7 +104,8 @@ def trained(command, tmp_path_factory) -> Callable[..., Path]:
 
     def train(name: str, *arguments: str) -> Path:
         folder = tmp_path_factory.mktemp("runs") / name
-        done = command("vae-train", *TINY, *arguments, f"hydra.run.dir={folder}", cwd=folder.parent)
+        words = later_counts(*TINY, *arguments, f"hydra.run.dir={folder}")
+        done = command("vae-train", *words, cwd=folder.parent)
         assert done.returncode == 0 and done.stderr == "", done.stderr
         return folder
 

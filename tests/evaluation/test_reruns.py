@@ -83,7 +83,7 @@ def test_a_run_without_a_best_checkpoint_is_evaluated_at_its_last_one(command, o
     found = summary(folder)
     assert found["checkpoint"] == "last"
     (notice,) = found["notices"]
-    assert "best checkpoint" in notice and notice in console
+    assert "best.pt" in notice and notice in console
 
 
 @pytest.mark.parametrize("original", ["original_bernoulli", "original_deterministic"])

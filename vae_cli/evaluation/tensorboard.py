@@ -38,8 +38,8 @@ def refuse(folder: Path, vae: VAE) -> None:
     are_ours = _has_our_codes(folder)
     others += [path for path in files if path.exists() and not (are_ours and path.is_file())]
     if others and _is_projected(vae):
-        names = ", ".join(map(str, others))
-        raise UserError(f"files that vae-eval did not write are in its way: {names}; move them away")
+        names = ", ".join(str(path.relative_to(folder)) for path in others)
+        raise UserError(f"{folder} has files in the way that vae-eval did not write: {names}; move them away")
 
 
 def write(folder: Path, step: int, metrics: Measurements, context: Context, pictures: Iterable[Path]) -> None:

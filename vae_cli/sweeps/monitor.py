@@ -15,10 +15,10 @@ from vae_cli.errors import Interrupted
 from vae_cli.runs.lock import is_held, owner_on_this_host
 from vae_cli.sweeps.call import NOT_STARTED, RUNNING, Entry, SweepCall
 from vae_cli.sweeps.display import Display
+from vae_cli.sweeps.processes import SECONDS_TO_SAVE
 from vae_cli.sweeps.status import record_of
 
 MONITORS: list["Monitor"] = []  # the monitor of the running sweep; empty in every process but the user's
-SECONDS_TO_SAVE = 60.0
 SWEEP_INTERRUPTED = "interrupted; the same command continues the sweep"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -14,8 +14,7 @@ from vae_cli.runs.interrupts import handlers_wait
 
 T = TypeVar("T")
 
-
-SECONDS_TO_SAVE = 60.0
+SECONDS_TO_SAVE = 60.0  # for a member that was asked to end
 _watching: set[int] = set()  # the process that watches its parent: a fork inherits the set, but no thread
 
 
@@ -84,9 +83,9 @@ def _fork(work: Callable[[], T]) -> tuple[int, int]:
 
 def _run_child(work: Callable[[], T], pipe: int) -> None:
     """Run `work`, write its result to the pipe and exit."""
-    status = 1
     from tqdm import tqdm
 
+    status = 1
     tqdm.set_lock(threading.RLock())  # tqdm's default lock is a semaphore, which os._exit would leak
     try:
         os.write(pipe, json.dumps(work()).encode())
