@@ -31,9 +31,8 @@ print("status", status, "heavy", sorted(heavy))
     ids=lambda v: " ".join(v) if isinstance(v, list) else "",
 )
 def test_help_and_configuration_errors_import_nothing_heavy(arguments, status, tmp_path):
-    heavy = (
-        ["hydra", "pydantic"] if "--help" in arguments else []
-    )  # importing them takes longer than all else
+    # importing them takes longer than all else
+    heavy = ["hydra", "pydantic"] if "--help" in arguments else []
     run = subprocess.run(
         [sys.executable, "-c", LIGHT.format(arguments=arguments, heavy=heavy)],
         cwd=tmp_path, capture_output=True, text=True, timeout=60,

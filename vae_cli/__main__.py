@@ -7,16 +7,8 @@ What is imported is imported inside of a function, so that Ctrl-C is answered fr
 import signal
 import sys
 
-PRINTED = {
-    "-h",
-    "--help",
-    "--version",
-    "--cfg",
-    "-c",
-    "--info",
-    "-i",
-    "--hydra-help",
-}  # flags that only print
+# flags that only print
+PRINTED = {"-h", "--help", "--version", "--cfg", "-c", "--info", "-i", "--hydra-help"}
 
 
 def train() -> None:

@@ -17,12 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 RUNS = ROOT / "outputs/reproduce"
 README = ROOT / "configs/experiment/README.md"
 BEGIN, END = "<!-- make reproduce: begin -->\n", "<!-- make reproduce: end -->\n"
-SEEDS = {
-    "aevb_bernoulli": 3,
-    "aevb_unit_gaussian": 3,
-    "aevb_gaussian": 3,
-    "bernoulli_squares_best": 3,
-}  # other presets have one seed
+# other presets have one seed
+SEEDS = {"aevb_bernoulli": 3, "aevb_unit_gaussian": 3, "aevb_gaussian": 3, "bernoulli_squares_best": 3}
 EVALUATION = ["nll_samples=1000", "test_images=2000", "classifier_epochs=0"]
 CLASSIFIER = ["nll_samples=1000"]  # for journal_club_vae, whose published figures are of all test images
 LINES = re.compile(r"# Expected: (.*?)\n(?:# (?:Source|Not copied)|defaults:)", re.DOTALL)

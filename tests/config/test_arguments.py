@@ -13,9 +13,8 @@ from vae_cli.errors import UserError
 
 TYPED = ["it's", 'a "b"', "a b", " a", "a=b", "a,b", "a(b", "50%", "#1", "a:b", "[a", "{a", "~", "Größe", "日本", "🙂",
          "a\\", "\\", "a\tb", "$HOME", "a${b", "\x1b[31m", "*", "()", "'", '"', "\udcff"]  # fmt: skip
-OF_NOBODY = [
-    text for text in TYPED if text[0] not in "'\"[{"
-]  # the others begin as Hydra's own quotes and lists do
+# the others begin as Hydra's own quotes and lists do
+OF_NOBODY = [text for text in TYPED if text[0] not in "'\"[{"]
 
 
 def read(program: str, *words: str) -> dict[str, object]:

@@ -5,6 +5,7 @@ import pytest
 from vae_cli.config.saved import moved, upgraded
 from vae_cli.config.schema.run import GROUP_CONFIGS
 
+# every `_target_` of version 0.1.0 within vae_cli
 OLD_TARGETS = [
     "accelerate.Auto",
     "accelerate.Compile",
@@ -36,7 +37,7 @@ OLD_TARGETS = [
     "schedules.Exponential",
     "schedules.Inverse",
     "schedules.Step",
-]  # every `_target_` of version 0.1.0 within vae_cli
+]
 
 
 @pytest.mark.parametrize("old", OLD_TARGETS)

@@ -17,11 +17,8 @@ from vae_cli.runs.documents import read_json_object
 
 EVENTS = re.compile(r"events\.out\.tfevents\.[\w.-]+?(\.evaluation)?")
 TEMPORARY = re.compile(r"\..*partial")
-OF_THE_MOMENT = (
-    "train.log",
-    "hydra.yaml",
-    "multirun.yaml",
-)  # they tell of calls, with times and absolute paths
+# they tell of calls, with times and absolute paths
+OF_THE_MOMENT = ("train.log", "hydra.yaml", "multirun.yaml")
 
 
 def temporary(place: Path) -> list[str]:

@@ -24,10 +24,8 @@ def for_hydra(program: str, arguments: Sequence[str]) -> list[str]:
     """The flags, then the overrides, quoted where Hydra needs it: Hydra's parser refuses overrides on both sides of a flag.
 
     Raises UserError for what Hydra would answer with its usage, or accept and ignore."""
-    from vae_cli.config import (
-        flags,
-        overrides,
-    )  # here: --help needs neither them nor Hydra, which they import
+    # here: --help needs neither them nor Hydra, which they import
+    from vae_cli.config import flags, overrides
     from vae_cli.config.failures import known_names
 
     words = flags.separated(arguments, known_names(program), EXAMPLES[program])

@@ -8,12 +8,8 @@ from vae_cli.config.yaml_comments import Key, Option, groups, read
 from vae_cli.errors import UserError, did_you_mean
 
 COLUMNS = 118
-OWN_OPTIONS = {
-    "--config-dir",
-    "-cd",
-    "--config-path",
-    "-cp",
-}  # flags that name a folder with options of the user's own
+# flags that name a folder with options of the user's own
+OWN_OPTIONS = {"--config-dir", "-cd", "--config-path", "-cp"}
 
 
 def text(configs: Path, primary: str, chosen: Iterable[str] = ()) -> str:

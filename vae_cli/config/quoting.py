@@ -6,20 +6,12 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-PATHS = (
-    "run",
-    "anomaly",
-    "out",
-    "data.root",
-    "data.path",
-    "hydra.run.dir",
-    "hydra.sweep.dir",
-)  # keys whose value is a path
+# keys whose value is a path
+PATHS = ("run", "anomaly", "out", "data.root", "data.path", "hydra.run.dir", "hydra.sweep.dir")
 SIMPLE = re.compile(r"[\w./+:%-]*", re.ASCII)  # a value that Hydra takes for what it is
 FUNCTIONS = "bool choice extend_list float glob int interval json_str range shuffle sort str tag"
-OF_HYDRA = re.compile(
-    rf"\s*(?:['\"\[{{]|(?:{FUNCTIONS.replace(' ', '|')})\()"
-)  # the beginning of quotes, a list or a function
+# the beginning of quotes, a list or a function
+OF_HYDRA = re.compile(rf"\s*(?:['\"\[{{]|(?:{FUNCTIONS.replace(' ', '|')})\()")
 MOST_COMMAS = 30  # in the name of one folder
 NO_PATHS = ("", "null", "???", "auto")
 

@@ -18,9 +18,8 @@ MOVED = {  # old `_target_`, or the module that it was in → new one
     "vae_cli.accelerate": "vae_cli.engine.runtimes",
 }
 DROPPED = {"latent": ("estimators",)}  # keys that no longer exist: a latent's model says what serves it
-ADDED = {
-    "runtime": {"name": "auto", "_target_": "vae_cli.engine.runtimes.Auto", "steps": 10}
-}  # before there was a choice
+# before there was a choice
+ADDED = {"runtime": {"name": "auto", "_target_": "vae_cli.engine.runtimes.Auto", "steps": 10}}
 
 
 def upgraded(config: Mapping[str, Any]) -> dict[str, Any]:

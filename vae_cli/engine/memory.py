@@ -63,10 +63,8 @@ def batch_bytes(experiment: Experiment, batch_size: int, samples: int) -> int:
 
 
 def _kept_for_backward(experiment: Experiment, samples: int, batch_size: int) -> int:
-    model, objective = (
-        experiment.model,
-        copy.deepcopy(experiment.objective),
-    )  # so that its buffers do not change
+    model = experiment.model
+    objective = copy.deepcopy(experiment.objective)  # so that its buffers do not change
     like, kept = next(model.parameters()), 0
 
     def count(tensor: Tensor) -> Tensor:

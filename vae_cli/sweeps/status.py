@@ -8,11 +8,6 @@ from vae_cli.runs.record import RunRecord, read
 from vae_cli.sweeps.call import REFUSED, RUNNING, Entry
 
 FAILURES = ("failed", "diverged")
-FINAL = (
-    FINISHED,
-    REFUSED,
-    *FAILURES,
-)  # no launcher restarts these members; Slurm and Ray restart interrupted ones
 
 
 def record_of(entry: Entry, name: str) -> RunRecord:

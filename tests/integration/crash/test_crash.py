@@ -88,9 +88,8 @@ def _disturb(
     _check_end(name, finished, kill)
     assert_readable(place)
     if finished.returncode >= 0 and signal.SIGKILL not in HOW[kill.how].signals:
-        assert set(temporary(place)) <= set(
-            before
-        )  # of a call that was killed; the next one may not come to removing it
+        # of a call that was killed; the next one may not come to removing it
+        assert set(temporary(place)) <= set(before)
     when = "while it starts" if kill.by == "cold" else progress(place, whole.place, kill.fraction)
     return (kill.how, name, when) if is_met else None
 

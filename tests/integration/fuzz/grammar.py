@@ -39,14 +39,8 @@ TEXTS = {  # what a text may be where any text is allowed
     "x": ["auto", "seed", "latent.code_size"], "y": ["auto", "seed", "latent"], "value": ["auto", "test.nll", "steps", "test"],
     "out": ["out"], "folders": ["run"], "data.train": ["train"], "data.validation": ["validation"], "data.test": ["test"],
 }  # fmt: skip
-MOST = {
-    "seed": 9,
-    "data.height": 10,
-    "data.width": 10,
-    "batch_size": 24,
-    "data.train_size": 24,
-    "threads": 2,
-}  # else 4
+# the largest number that a key gets; 4 elsewhere
+MOST = {"seed": 9, "data.height": 10, "data.width": 10, "batch_size": 24, "data.train_size": 24, "threads": 2}
 
 
 class Word(NamedTuple):

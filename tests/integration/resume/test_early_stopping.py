@@ -9,12 +9,8 @@ from run_comparison import assert_equal_runs, summary
 
 from vae_cli.runs.folder import RunFolder
 
-STALE = (
-    *BASE,
-    "optimizer.lr=1e-30",
-    "patience=2",
-    "epochs=9",
-)  # nothing changes, so that the first validation is the best
+# nothing changes, so that the first validation is the best
+STALE = (*BASE, "optimizer.lr=1e-30", "patience=2", "epochs=9")
 
 
 def test_early_stopping_ends_a_run_and_is_off_by_default(uninterrupted):

@@ -47,23 +47,19 @@ SamplesOrZero = Annotated[int, Field(ge=0, le=10**6)]
 ZeroOrTwoAndMore = Annotated[int, Field(ge=0, le=10**6), AfterValidator(_zero_or_at_least_two), Words("0 or a whole number from 2 to 1_000_000")]  # fmt: skip
 Width = Annotated[int, Field(ge=1, le=10**6)]  # of a code, or of a layer of a network
 Side = Annotated[int, Field(ge=1, le=10**4)]  # of an image, in pixels
-Workers = Annotated[
-    int, Field(ge=1, le=1024)
-]  # threads or processes at once; OpenMP aborts where it gets no more
+# threads or processes at once; OpenMP aborts where it gets no more
+Workers = Annotated[int, Field(ge=1, le=1024)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 # float32, in which steps are computed, ends at 1e-38 and 3e38
 Positive = Annotated[float, Field(ge=1e-30, le=1e30, allow_inf_nan=False)]
-Temperature = Annotated[
-    float, Field(ge=1e-4, le=1e4, allow_inf_nan=False)
-]  # float32 draws noise in steps of 6e-8
-Epsilon = Annotated[
-    float, Field(ge=1e-20, le=1e3, allow_inf_nan=False)
-]  # beside roots of squares, which vanish below it
+# float32 draws noise in steps of 6e-8
+Temperature = Annotated[float, Field(ge=1e-4, le=1e4, allow_inf_nan=False)]
+# beside roots of squares, which vanish below it
+Epsilon = Annotated[float, Field(ge=1e-20, le=1e3, allow_inf_nan=False)]
 Weight = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]  # of a term of the loss
 Rate = Annotated[float, Field(ge=0, le=1e3, allow_inf_nan=False)]  # of a decay, per step
-MeanDecay = Annotated[
-    float, Field(ge=0, le=0.9999999, allow_inf_nan=False)
-]  # of a running mean; at 1 it never changes
+# of a running mean; at 1 it never changes
+MeanDecay = Annotated[float, Field(ge=0, le=0.9999999, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 PositiveFraction = Annotated[float, Field(ge=1e-30, le=1, allow_inf_nan=False)]
 Text = Annotated[str, Field(min_length=1, max_length=4096)]  # Linux takes no longer path

@@ -17,9 +17,8 @@ class NetworkConfig(Part):
 
     activation: Literal["relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "tanh"]
     initialization: Annotated[Literal["default", "xavier", "kaiming", "orthogonal"], Role(member=True)]
-    mean_bias: Annotated[
-        bool, Role(member=True, argument=False)
-    ]  # `vae_cli.build` sets the bias from the data
+    # `vae_cli.build` sets the bias from the data
+    mean_bias: Annotated[bool, Role(member=True, argument=False)]
 
 
 class MLPConfig(NetworkConfig):

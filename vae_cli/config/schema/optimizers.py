@@ -76,9 +76,8 @@ class RMSpropConfig(OptimizerConfig):
     moments = 1
 
     target: Literal["torch.optim.RMSprop"] = Field(alias="_target_")
-    alpha: Annotated[
-        float, Field(ge=0, le=0.9999, allow_inf_nan=False)
-    ]  # the first step is lr / √(1 − alpha)
+    # the first step is lr / √(1 − alpha)
+    alpha: Annotated[float, Field(ge=0, le=0.9999, allow_inf_nan=False)]
     eps: Epsilon
     momentum: MeanDecay
     weight_decay: Rate

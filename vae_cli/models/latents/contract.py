@@ -12,9 +12,8 @@ class Latent(Protocol[Q]):
     defaults, which suit a continuous code. `like` gives new tensors their type and device."""
 
     name: ClassVar[str]  # its option: latent=NAME; for messages
-    resampling: ClassVar[
-        str
-    ]  # what `resample` draws from, for titles; {whose} is filled in, with "its" for example
+    # what `resample` draws from, for titles; {whose} is filled in, with "its" for example
+    resampling: ClassVar[str]
     walking: ClassVar[str]  # how `path` goes
     traversing: ClassVar[str]  # what `traversal` shows
 

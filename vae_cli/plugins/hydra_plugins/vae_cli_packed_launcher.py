@@ -34,9 +34,8 @@ class PackedLauncher(Launcher):
             train_in_processes([job.return_value for job in jobs], self.max_members, self.processes)
         finally:
             for job in jobs:
-                remove_empty(
-                    job.return_value.job.folder.path
-                )  # Hydra has made it, and the member has not begun
+                # Hydra has made it, and the member has not begun
+                remove_empty(job.return_value.job.folder.path)
         for job in jobs:
             job.return_value = job.return_value.objective_value
         return jobs
