@@ -1,10 +1,8 @@
 """The three commands: vae-train, vae-eval and vae-compare. `__main__.py` answers their --help."""
 
 import logging
-import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -18,6 +16,7 @@ from vae_cli.config.compose import accept_comparison, accept_evaluation, prepare
 from vae_cli.config.failures import INTERRUPTED, reported
 from vae_cli.config.yaml_comments import config_folder
 from vae_cli.errors import UserError
+from vae_cli.runs.files import user_path
 from vae_cli.sweeps.resume import resume
 from vae_cli.sweeps.search import report_searches
 from vae_cli.sweeps.summary import close_sweeps
@@ -128,7 +127,7 @@ def _overrides() -> list[str]:
 
 
 def _resume(given: dict[str, str]) -> None:
-    folder = Path(os.path.expanduser(given.pop("resume")))  # noqa: PTH111, which raises for a user that there is not
+    folder = user_path(given.pop("resume"))
     external = given.pop("external_targets", "false")
     if external not in ("true", "false"):
         raise UserError(f"external_targets={external} is not allowed; allowed is true or false")
