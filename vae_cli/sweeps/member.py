@@ -63,7 +63,8 @@ def _noted(job: Job) -> Iterator[list[Session]]:
     """Note how a member ends, and suppress the error that ends it. A member that is refused leaves nothing. In the process
     that the user started, an interruption is raised, because it ends the sweep. Yields a list for the session."""
     sessions: list[Session] = []
-    note(job, RUNNING)
+    with suppress(OSError):  # a full disk: how the member ends is said
+        job.note(RUNNING)
     try:
         with removed_if_refused(job.folder):
             yield sessions
