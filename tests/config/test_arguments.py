@@ -108,6 +108,7 @@ FLAGS = {
     "--cfg jobs": "--cfg=jobs is not allowed; allowed is job, hydra, all", "--info bad": "--info=bad", "--config-dir": "needs",
     "--config-dir=": "needs a value", "--resolve": "goes with --cfg", "-m -c job": "leave -m out", "-r -m": "exclude",
     "-c job --cfg=all": "given twice", "--experimental-rerun x": "no flag --experimental-rerun", "seed=1 --hydra-help": "leave seed=1 out",
+    "--shell-completion": "takes one of", "-sc install=bash query=bash": "takes one of",
 }  # fmt: skip
 
 

@@ -57,7 +57,13 @@ def separated(arguments: Sequence[str], names: Sequence[str], example: str) -> W
     _refuse_contradictions(found)
     if "--hydra-help" in found and overrides:
         raise UserError(f"--hydra-help shows Hydra's own help: leave {overrides[0]} out")
+    if "--shell-completion" in found and not _asks_of_completion(overrides):
+        raise UserError("--shell-completion takes one of install=SHELL, uninstall=SHELL, query=SHELL")
     return Words([flag if value is None else f"{flag}={value}" for flag, value in found.items()], overrides)
+
+
+def _asks_of_completion(overrides: Sequence[str]) -> bool:
+    return len({word.partition("=")[0] for word in overrides} & {"install", "uninstall", "query"}) == 1
 
 
 def _read(word: str, rest: list[str], names: Sequence[str], example: str) -> tuple[str, str | None]:

@@ -1,11 +1,16 @@
 """Signals that end vae-eval and vae-compare, and the moments at which any of them has to wait."""
 
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from vae_cli.errors import Interrupted
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2)
 
@@ -50,6 +55,23 @@ def signals_may_raise() -> Iterator[None]:
     with _set(False):
         _raise_if_received()
         yield
+
+
+def raise_again_what_finalizers_lose() -> None:
+    """Python ignores an exception in a finalizer (`__del__`), and prints its traceback. An interruption that a handler
+    has raised there is raised again a moment later."""
+
+    def raise_again(number: int, frame: FrameType | None) -> None:
+        raise Interrupted("interrupted")
+
+    def hook(lost: "UnraisableHookArgs") -> None:
+        if issubclass(lost.exc_type, KeyboardInterrupt):
+            signal.signal(signal.SIGALRM, raise_again)
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+        else:
+            sys.__unraisablehook__(lost)
+
+    sys.unraisablehook = hook
 
 
 @contextmanager
