@@ -60,6 +60,7 @@ def test_images_of_a_file_are_anomalies(command, original_gaussian, tmp_path, na
         ("wide.npz", ("anomaly=wide.npz", "[0, 1]", "1.5")),
         ("small.npz", ("anomaly=small.npz", "1×14×14", "1×28×28")),
         ("objects.npy", ("objects.npy", "Python objects")),
+        ("(", ("data set '('", "rectangles")),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from vae_cli.config.failures import of_omegaconf
 from vae_cli.config.modes import refuse_unused
 from vae_cli.config.pairs import refuse_wrong_pair
+from vae_cli.config.quoting import quoted
 from vae_cli.config.saved import ADDED, upgraded
 from vae_cli.config.schema.commands import CompareConfig, EvalConfig
 from vae_cli.config.schema.data import DataConfig
@@ -189,7 +190,7 @@ def data_option(name: str, changes: Mapping[str, Any] | None = None) -> DataConf
 
     Raises UserError for an unknown name."""
     try:
-        cfg = compose("config", [f"data={name}"])
+        cfg = compose("config", [f"data={quoted(name)}"])
     except MissingConfigException as error:
         options = list(error.options or ())
         raise UserError(
