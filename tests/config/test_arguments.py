@@ -134,6 +134,7 @@ IGNORED = {
     "~hydra.launcher": "as a whole",
     "hydra=null": "as a whole",
     "+hydra.x=1": "there is no key 'hydra.x'",
+    "latent=[gaussian,bernoulli]": "latent=OPTION",
     "latent=[1,2],[3]": "latent=OPTION",
     "-m latent=[1,2],[3]": "latent=OPTION",
     "experiment=3": "experiment=OPTION",

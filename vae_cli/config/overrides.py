@@ -69,6 +69,8 @@ def _refuse_alone(override: Override, sweep: bool) -> None:
         raise UserError(f"{line} would replace a group of keys as a whole; {key}.KEY=VALUE sets one of them")
     if key.startswith("hydra.") and key.split(".")[1] not in HYDRAS:
         raise UserError(f"there is no key {key!r}{did_you_mean(key, [f'hydra.{name}' for name in HYDRAS])}")
+    if key in GROUPS and any(isinstance(value, list) for value in _values(override)):
+        raise UserError(f"{line} is not allowed; {key} takes the name of one of its options: {key}=OPTION")
     if key in (*GROUPS, "experiment") and not all(map(_chooses, _values(override))):
         raise UserError(f"{line} is not allowed; {key} takes the name of one of its options: {key}=OPTION")
     if override.is_sweep_override() and not sweep:
@@ -84,7 +86,7 @@ def _values(override: Override) -> Sequence[object]:
 
 
 def _chooses(value: object) -> bool:
-    """Whether it names an option, or several ones that are merged, or gives keys of the option that is chosen."""
+    """Whether it names an option, or several presets that are merged, or gives keys of the option that is chosen."""
     if isinstance(value, list):
         return all(isinstance(each, str | QuotedString) for each in value)
     return isinstance(value, str | QuotedString | dict)
