@@ -69,9 +69,8 @@ def _refuse_alone(override: Override, sweep: bool) -> None:
         raise UserError(f"{line} would replace a group of keys as a whole; {key}.KEY=VALUE sets one of them")
     if key.startswith("hydra.") and key.split(".")[1] not in HYDRAS:
         raise UserError(f"there is no key {key!r}{did_you_mean(key, [f'hydra.{name}' for name in HYDRAS])}")
-    if key in GROUPS and any(isinstance(value, list) for value in _values(override)):
-        raise UserError(f"{line} is not allowed; {key} takes the name of one of its options: {key}=OPTION")
-    if key in (*GROUPS, "experiment") and not all(map(_chooses, _values(override))):
+    merges = key == "experiment"
+    if (merges or key in GROUPS) and not all(_chooses(value, merges) for value in _values(override)):
         raise UserError(f"{line} is not allowed; {key} takes the name of one of its options: {key}=OPTION")
     if override.is_sweep_override() and not sweep:
         several = "; key=[a,b] is a list" if override.value_type == ValueType.SIMPLE_CHOICE_SWEEP else ""
@@ -85,10 +84,10 @@ def _values(override: Override) -> Sequence[object]:
     return [] if override.is_delete() or isinstance(override._value, Glob) else [override._value]
 
 
-def _chooses(value: object) -> bool:
+def _chooses(value: object, merges: bool) -> bool:
     """Whether it names an option, or several presets that are merged, or gives keys of the option that is chosen."""
     if isinstance(value, list):
-        return all(isinstance(each, str | QuotedString) for each in value)
+        return merges and all(isinstance(each, str | QuotedString) for each in value)
     return isinstance(value, str | QuotedString | dict)
 
 
