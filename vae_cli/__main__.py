@@ -50,7 +50,9 @@ def _command(program: str, name: str, config: str) -> None:
         sys.exit(1)
     finally:
         # Python itself needs 0.4 s to end, and must not print tracebacks
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2):
+            if callable(signal.getsignal(number)):
+                signal.signal(number, signal.SIG_DFL)
 
 
 def _answered(program: str, config: str) -> bool:

@@ -24,7 +24,10 @@ from vae_cli.engine import memory, packed
 from vae_cli.engine.state import State
 from vae_cli.errors import Interrupted
 from vae_cli.runs import checkpoint, lock
+from vae_cli.runs.folder import RunFolder
+from vae_cli.sweeps import member
 from vae_cli.sweeps.packed.member import Member
+from vae_cli.training import final
 from vae_cli.training.trainer import Trainer
 
 
@@ -81,6 +84,20 @@ def test_members_that_were_interrupted_at_different_steps_share_a_model_where_th
     packed_again = train_packed(tmp_path / "packed", members)
     assert pack_sizes == [2]
     assert_equal_runs(alone, packed_again)
+
+
+def test_a_signal_in_the_final_test_of_the_last_member_interrupts_the_sweep(tmp_path, monkeypatch):
+    """No member reads a stop request any more."""
+
+    def interrupted(experiment: object, folder: RunFolder) -> None:
+        if folder.name == "1":
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(final, "draw", interrupted)
+    monkeypatch.setattr(member, "MONITORS", ["this is the process that the user started"])
+    with pytest.raises(Interrupted):
+        train_packed(tmp_path, TWO)
+    assert [status(tmp_path / name) for name in "01"] == ["finished", "interrupted"]
 
 
 def test_a_second_signal_ends_all_at_once_and_every_folder_says_so(tmp_path, monkeypatch):
