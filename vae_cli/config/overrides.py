@@ -42,7 +42,7 @@ def checked(words: Words, folder_key: str) -> list[str]:
 
     overrides = [for_hydra(word, words.is_sweep, parses) for word in words.overrides]
     for word, override in zip(words.overrides, overrides, strict=True):
-        if word.startswith("=") or not parses(override):
+        if word.lstrip("+~").startswith(("=", "@")) or not parses(override):
             raise UserError(_unreadable(word, folder_key))
     parsed = parser.parse_overrides(overrides)
     for each in parsed:
