@@ -142,7 +142,8 @@ IGNORED = {
     "seed=range(3)": "several values",
     "network.hidden=[3": "cannot read 'network.hidden=[3'",
     "seed": "cannot read 'seed'",
-    "@best=1": "cannot read '@best=1'",     "=3": "cannot read '=3'",
+    "@best=1": "cannot read '@best=1'",
+    "=3": "cannot read '=3'",
 }
 
 
