@@ -3,7 +3,7 @@
 import pytest
 from pydantic_core import SchemaError
 
-from vae_cli.errors import LONGEST, Interrupted, is_interruption, printable
+from vae_cli.errors import LONGEST, Interrupted, UserError, is_interruption, printable
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,13 @@ def test_a_schema_that_pydantic_could_not_build_because_of_a_signal_is_an_interr
     assert is_interruption(SchemaError("Error building `literal` serializer:\n  KeyboardInterrupt: "))
     assert not is_interruption(SchemaError("Error building `literal` serializer:\n  TypeError: "))
     assert not is_interruption(ValueError("name=KeyboardInterrupt is not allowed"))
+
+
+def test_an_error_of_compiled_code_after_a_signal_is_an_interruption(monkeypatch):
+    """matplotlib's, for one, says "Invalid affine transformation matrix" and does not know of the signal."""
+    error = ValueError("Invalid affine transformation matrix")
+    assert not is_interruption(error)
+    monkeypatch.setattr(Interrupted, "raised", False)
+    with pytest.raises(Interrupted):
+        raise Interrupted.by_signal()
+    assert is_interruption(error) and not is_interruption(UserError("seed=x"))

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from typing import ClassVar
 
 LONGEST = 300  # letters of an error message
 
@@ -36,9 +37,21 @@ class Interrupted(KeyboardInterrupt):
     It is a KeyboardInterrupt, so that it ends a whole sweep. An Exception would end only one member.
     """
 
+    # whether a handler has raised one since handlers were set: compiled code may lose it, and raise an error of its own
+    raised: ClassVar[bool] = False
+
+    @classmethod
+    def by_signal(cls, message: str = "") -> "Interrupted":
+        """What a handler raises."""
+        Interrupted.raised = True
+        return cls(message)
+
 
 def is_interruption(error: BaseException) -> bool:
-    """Whether a signal has caused the error: libraries that it interrupts may fail in their clean-up."""
+    """Whether a signal has caused the error: libraries that it interrupts may fail in their clean-up, or with an error that
+    does not know of it."""
+    if Interrupted.raised and not isinstance(error, UserError | RunFailed | OSError):
+        return True
     links: list[BaseException | None] = [error]
     seen: set[int] = set()
     while links:

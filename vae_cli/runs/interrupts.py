@@ -27,7 +27,7 @@ def signals_raise() -> Iterator[None]:
     """SIGINT, SIGTERM, SIGHUP and SIGUSR2 raise Interrupted, so that what was made for a while is removed. Only the first
     signal does: no second one interrupts the removal."""
     previous = {}
-    _Waiting.now = _Waiting.received = False
+    _Waiting.now = _Waiting.received = Interrupted.raised = False
     try:
         for number in SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP
@@ -61,15 +61,20 @@ def raise_again_what_finalizers_lose() -> None:
     """Python ignores an exception in a finalizer (`__del__`), and prints its traceback. An interruption that a handler
     has raised there is raised again a moment later."""
 
+    otherwise = sys.unraisablehook
+
     def raise_again(number: int, frame: FrameType | None) -> None:
-        raise Interrupted("interrupted")
+        raise Interrupted.by_signal("interrupted")
 
     def hook(lost: "UnraisableHookArgs") -> None:
-        if issubclass(lost.exc_type, KeyboardInterrupt):
-            signal.signal(signal.SIGALRM, raise_again)
-            signal.setitimer(signal.ITIMER_REAL, 0.05)
-        else:
-            sys.__unraisablehook__(lost)
+        try:
+            if issubclass(lost.exc_type, KeyboardInterrupt):
+                signal.signal(signal.SIGALRM, raise_again)
+                signal.setitimer(signal.ITIMER_REAL, 0.05)
+            else:
+                otherwise(lost)
+        except KeyboardInterrupt:  # a second signal
+            hook(lost)
 
     sys.unraisablehook = hook
 
@@ -104,7 +109,7 @@ def _set(waits: bool) -> Iterator[None]:
 def _raise_if_received() -> None:
     if _Waiting.received and not _Waiting.now:
         _Waiting.received = False
-        raise Interrupted("interrupted")
+        raise Interrupted.by_signal("interrupted")
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -106,7 +106,7 @@ class Monitor(threading.Thread):
         end = time.monotonic() + SECONDS_TO_SAVE
         while any(is_held(folder) for folder in saving) and time.monotonic() < end:
             time.sleep(0.1)
-        raise Interrupted(SWEEP_INTERRUPTED)
+        raise Interrupted.by_signal(SWEEP_INTERRUPTED)
 
 
 def _in_our_process_group(pid: int) -> bool:

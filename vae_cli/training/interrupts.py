@@ -34,6 +34,7 @@ class Interrupts:
 
     def __enter__(self) -> "Interrupts":
         self.previous: dict[int, Any] = {}
+        Interrupted.raised = False
         try:
             for number in SIGNALS:
                 nohup = number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN
@@ -75,14 +76,14 @@ class Interrupts:
         if number == signal.SIGUSR2:
             self.requeue = self._requeue
         if not self.deferring or number in self.received:
-            raise Interrupted
+            raise Interrupted.by_signal()
         self.received.add(number)
         self.stop_request = "end"
         signal.setitimer(signal.ITIMER_REAL, PATIENCE)
 
     def _handle_no_answer(self, number: int, frame: FrameType | None) -> None:
         if self.deferring:
-            raise Interrupted
+            raise Interrupted.by_signal()
 
     def _stop_waiting(self) -> None:
         if signal.SIGALRM in self.previous:

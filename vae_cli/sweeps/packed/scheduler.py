@@ -32,7 +32,7 @@ def _train_pack(
     with ExitStack() as sessions:
         pack, others = _start(sessions, members, interrupts, loaded, max_members)
         _train(pack, interrupts)
-    if interrupts.received or any(member.interrupted for member in pack):
+    if interrupts.received or Interrupted.raised:
         raise Interrupted(SWEEP_INTERRUPTED)
     return others
 
