@@ -115,7 +115,7 @@ def test_a_run_whose_files_have_changed_is_not_compared(checked, name):
     file = checked.path / name
     file.write_bytes(file.read_bytes() + b"\n")
     record = read(checked, "run")
-    assert record.status == f"changed: {name} not as when the run was finished" and not record.metrics
+    assert record.status == f"changed: {name} not as summary.json says" and not record.metrics
 
 
 def test_a_damaged_summary_is_no_result(checked):

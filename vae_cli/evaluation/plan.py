@@ -138,9 +138,7 @@ def _model(folder: RunFolder, settings: EvalConfig) -> tuple[Trained, str, str, 
     if status != FINISHED:
         notices.append(f"the run is {status}: this is its {name} checkpoint, of step {model.step:,}")
     if changed := folder.changed(summary.get("files") or {}):
-        notices.append(
-            f"{', '.join(changed)}: not as when the run was {status}, so damaged or changed by hand"
-        )
+        notices.append(f"{', '.join(changed)}: not as summary.json says, so damaged or changed by hand")
     return model, name, status, notices
 
 

@@ -92,7 +92,7 @@ def _with_summary(record: RunRecord, summary: Mapping[str, Any]) -> RunRecord:
     status, error = str(summary.get("status")), summary.get("error")
     changed = record.folder.changed(summary.get("files") or {})
     if changed:
-        status = f"changed: {', '.join(changed)} not as when the run was {status}"
+        status = f"changed: {', '.join(changed)} not as summary.json says"
     return record._replace(
         status=status,
         error=None if error is None else str(error),
