@@ -41,8 +41,8 @@ def _command(program: str, name: str, config: str) -> None:
         sys.stdout.flush()
         if streams.LOST and PRINTED & {word.partition("=")[0] for word in sys.argv[1:]}:
             sys.exit(1)
-    except KeyboardInterrupt as error:
-        if not isinstance(error.__context__, SystemExit):  # which has said why it ends
+    except KeyboardInterrupt:
+        if not _has_complained():
             print(f"{program}: interrupted", file=sys.stderr)
         sys.exit(130)
     except OSError as error:  # such as too few open files for an import
@@ -53,6 +53,12 @@ def _command(program: str, name: str, config: str) -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2):
             if callable(signal.getsignal(number)):
                 signal.signal(number, signal.SIG_DFL)
+
+
+def _has_complained() -> bool:
+    """Whether a line on stderr has said why the command ends: a second Ctrl-C adds none."""
+    errors = sys.modules.get("vae_cli.errors")
+    return bool(getattr(errors, "COMPLAINTS", False))
 
 
 def _answered(program: str, config: str) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 LONGEST = 300  # letters of an error message
+COMPLAINTS: list[str] = []  # the lines on stderr so far
 
 
 class UserError(Exception):

@@ -17,7 +17,7 @@ from hydra.errors import (
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from vae_cli.config.yaml_comments import PACKAGE
-from vae_cli.errors import LONGEST, RunFailed, UserError, did_you_mean, is_interruption, printable
+from vae_cli.errors import COMPLAINTS, LONGEST, RunFailed, UserError, did_you_mean, is_interruption, printable
 
 TRACEBACKS = os.environ.get("HYDRA_FULL_ERROR") == "1"  # what the user asked for, before we set it
 EXTRAS = {
@@ -82,6 +82,7 @@ def _before_our_work(error: Exception) -> str | None:
 def complain(program: str, message: str, longest: int | None = LONGEST) -> None:
     """One line on stderr, which cannot control the terminal."""
     line = re.sub(r"\s*\n\s*", " ", f"{program}: {message}")
+    COMPLAINTS.append(line)
     print(printable(line, longest), file=sys.stderr)
 
 
