@@ -64,6 +64,13 @@ def test_a_configuration_error_is_one_line_and_leaves_no_folder(command, tmp_pat
     assert run.stdout == "" and list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_that_hydra_takes_for_a_group_is_named(command, original_bernoulli, tmp_path):
+    """Hydra reads options from all folders of --config-dir."""
+    (tmp_path / "run").symlink_to(original_bernoulli)
+    line = assert_one_line(command("vae-eval", "run=run", "--config-dir=.", cwd=tmp_path))
+    assert "--config-dir" in line and "'run'" in line
+
+
 def test_a_traceback_is_there_for_who_asks(tmp_path):
     run = vae("latent.code_sise=3", cwd=tmp_path, HYDRA_FULL_ERROR="1")
     assert run.returncode != 0 and "Traceback" in run.stderr
