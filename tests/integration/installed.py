@@ -48,5 +48,5 @@ def assert_one_line(run: subprocess.CompletedProcess, status: int = 2) -> str:
     assert run.returncode == status, run.stderr
     assert "Traceback" not in run.stdout + run.stderr
     (line,) = run.stderr.splitlines()
-    assert line.startswith("vae-train: ")
+    assert line.startswith(("vae-train: ", "vae-eval: ", "vae-compare: "))
     return line
