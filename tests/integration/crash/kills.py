@@ -60,7 +60,9 @@ def draw(generator: random.Random, has_children: bool) -> Kill:
     by = "clock"
     if len(signals) == 1 and to == COMMAND:
         by = generator.choices(["clock", "files", "cold"], [9, 10, 1])[0]
-    return Kill(name, by, generator.random(), generator.uniform(0, 0.2))
+    # Linux loses a SIGCONT that reaches a process within about a millisecond of its SIGSTOP, while it is being forked
+    least = 0.02 if signal.SIGCONT in signals else 0
+    return Kill(name, by, generator.random(), generator.uniform(least, 0.2))
 
 
 def disturb(

@@ -101,7 +101,9 @@ def _check_end(name: str, finished: Finished, kill: Kill) -> None:
         assert "vae_cli/__main__.py" not in said, said  # before it is imported, Python answers Ctrl-C
         return
     assert not finished.timed_out and not finished.left_processes, said
-    if name == "joblib":  # its plugin warns, and Python answers Ctrl-C by a traceback while it starts in a worker
+    if (
+        name == "joblib"
+    ):  # its plugin warns, and Python answers Ctrl-C by a traceback while it starts in a worker
         assert "vae_cli/" not in said and "fault of vae-cli" not in said, said
         return
     assert "Traceback" not in said and "fault of vae-cli" not in said and "Exception ignored" not in said, (
