@@ -142,6 +142,7 @@ IGNORED = {
     "seed=range(3)": "several values",
     "network.hidden=[3": "cannot read 'network.hidden=[3'",
     "seed": "cannot read 'seed'",
+    "+latent@x=bernoulli": "without @x",
     "@best=1": "cannot read '@best=1'",
     "=3": "cannot read '=3'",
 }

@@ -9,6 +9,7 @@ from engine.steps import small
 from vae_cli import build as build_module
 from vae_cli.build import build
 from vae_cli.config.failures import one_line
+from vae_cli.config.schema.networks import NetworkConfig
 from vae_cli.engine import out_of_memory
 from vae_cli.engine.out_of_memory import in_words, out_of_memory_in_words, refuse_too_large
 from vae_cli.errors import OutOfMemory, UserError
@@ -101,7 +102,7 @@ def test_a_users_own_part_is_not_estimated(monkeypatch):
     with pytest.raises(UserError, match="for parameters"):
         build(small("network.hidden=[1000]"))
     config = small("network.hidden=[1000]")
-    own = type(config.network).external()
+    own = NetworkConfig.external()
     network = own.model_validate({**config.network.plain()})
     build(config.model_copy(update={"network": network}))
 

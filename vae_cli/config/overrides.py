@@ -69,6 +69,8 @@ def _refuse_alone(override: Override, sweep: bool) -> None:
         raise UserError(f"{line} would replace a group of keys as a whole; {key}.KEY=VALUE sets one of them")
     if key.startswith("hydra.") and key.split(".")[1] not in HYDRAS:
         raise UserError(f"there is no key {key!r}{did_you_mean(key, [f'hydra.{name}' for name in HYDRAS])}")
+    if override.package and key in (*GROUPS, "experiment"):
+        raise UserError(f"{line} is not allowed: {key}=OPTION chooses, without @{override.package}")
     merges = key == "experiment"
     if (merges or key in GROUPS) and not all(_chooses(value, merges) for value in _values(override)):
         raise UserError(f"{line} is not allowed; {key} takes the name of one of its options: {key}=OPTION")
