@@ -143,6 +143,7 @@ IGNORED = {
     "network.hidden=[3": "cannot read 'network.hidden=[3'",
     "seed": "cannot read 'seed'",
     "+latent@x=bernoulli": "without @x",
+    "latent.name=x latent=bernoulli": "latent=OPTION",
     "@best=1": "cannot read '@best=1'",
     "=3": "cannot read '=3'",
 }

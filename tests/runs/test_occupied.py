@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vae_cli.errors import RunLocked, UserError
+from vae_cli.errors import RunLocked, RunRefused, UserError
 from vae_cli.runs.folder import RunFolder
 from vae_cli.runs.occupied import removed_if_refused
 
@@ -43,3 +43,21 @@ def test_a_folder_that_another_process_has_just_locked_is_kept(tmp_path):
     folder = RunFolder(tmp_path / "run")
     fail_in(folder, RunLocked("another process writes it"), folder.lock_file)
     assert folder.lock_file.exists()
+
+
+def test_a_folder_with_files_of_somebody_else_keeps_them_and_no_lock(tmp_path):
+    (tmp_path / "notes.txt").touch()
+    folder = RunFolder(tmp_path)
+    fail_in(folder, UserError("a bad key"), folder.lock_file)
+    assert [file.name for file in tmp_path.iterdir()] == ["notes.txt"]
+    folder.lock_file.touch()
+    fail_in(folder, UserError("a bad key"), folder.lock_file)
+    assert folder.lock_file.exists()
+
+
+@pytest.mark.parametrize("name", ["figures/reconstructions.png", "checkpoints/last.pt", ".hydra/config.yaml"])
+def test_a_folder_in_the_place_of_a_file_is_refused_before_anything_is_written(tmp_path, name):
+    (tmp_path / name).mkdir(parents=True)
+    with pytest.raises(RunRefused, match=f"{name} is a folder, not a file"), RunFolder(tmp_path).locked():
+        pass
+    assert not RunFolder(tmp_path).lock_file.exists()

@@ -48,6 +48,7 @@ def checked(words: Words, folder_key: str) -> list[str]:
     for each in parsed:
         _refuse_alone(each, words.is_sweep)
     _refuse_twice(parsed)
+    _refuse_other_names(parsed)
     return overrides
 
 
@@ -107,3 +108,13 @@ def _refuse_twice(overrides: Sequence[Override]) -> None:
         inside = next((each for each in before if each.startswith(f"{key}.")), None)
         if inside and isinstance(override.value(), dict):
             raise UserError(f"{inside} is given twice: {override.input_line} and {before[inside].input_line}")
+
+
+def _refuse_other_names(overrides: Sequence[Override]) -> None:
+    """The name of an option is what chooses it; a class of the user's own, which `_target_` names, has none yet."""
+    given = {override.key_or_group: override for override in overrides}
+    for group in GROUPS:
+        if (named := given.get(f"{group}.name")) and f"{group}._target_" not in given:
+            raise UserError(
+                f"{named.input_line} would change what an option is called: {group}=OPTION chooses one"
+            )

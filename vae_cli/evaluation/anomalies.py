@@ -27,7 +27,10 @@ def load(what: str, trained: Trained, config: DataConfig) -> Dataset:
     is_file = what.endswith((".npz", ".npy"))
     if is_file and not user_path(what).exists():
         raise UserError(f"anomaly={what} does not exist")
-    option = data_option("arrays", {"path": what}) if is_file else data_option(what)
+    try:
+        option = data_option("arrays", {"path": what}) if is_file else data_option(what)
+    except UserError as error:
+        raise UserError(f"anomaly={what}: {error}") from error
     data = load_data(option.model_copy(update=_same(option, trained, config)))
     if data.shape != trained.shape:
         sizes = ("×".join(map(str, shape)) for shape in (data.shape, trained.shape))

@@ -24,7 +24,11 @@ FINISHED = "finished"  # a status of summary.json; the others are interrupted, d
 UNFINISHED = "unfinished"  # there is no summary.json
 UNREADABLE = "unreadable"  # there is one that is damaged
 HYDRA = ".hydra"
-FILES = (".lock", "metrics.jsonl", "summary.json", "train.log")  # that vae-train writes
+FILES = (  # that vae-train writes
+    ".lock", "metrics.jsonl", "summary.json", "train.log", "checkpoints/last.pt", "checkpoints/best.pt",
+    "figures/samples.png", "figures/reconstructions.png",
+    *(f"{HYDRA}/{name}.yaml" for name in ("config", "hydra", "overrides")),
+)  # fmt: skip
 FOLDERS = (HYDRA, "checkpoints", "figures")
 
 Summary = dict[str, Any]

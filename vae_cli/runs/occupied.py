@@ -8,6 +8,7 @@ from typing import Any
 
 from vae_cli.errors import RunRefused, UserError
 from vae_cli.runs import lock
+from vae_cli.runs.files import is_there
 from vae_cli.runs.folder import FINISHED, UNFINISHED, UNREADABLE, RunFolder
 
 
@@ -28,6 +29,7 @@ def removed_if_refused(folder: RunFolder) -> Iterator[None]:
     """Remove the folder of a new run if a UserError ends the run before its first metrics. Also remove the folders above
     it that are then empty, up to the working directory. A folder that another process uses is kept."""
     is_new = not folder.path.exists() or not any(folder.path.iterdir())
+    had_lock = is_there(folder.lock_file)
     try:
         yield
     except RunRefused:
@@ -35,6 +37,8 @@ def removed_if_refused(folder: RunFolder) -> Iterator[None]:
     except UserError:
         if is_new and not folder.metrics_file.exists() and not lock.is_held(folder.path):
             _remove(folder.path)
+        elif not had_lock and not lock.is_held(folder.path):
+            folder.lock_file.unlink(missing_ok=True)
         raise
 
 
