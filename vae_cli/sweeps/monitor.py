@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 from vae_cli.errors import Interrupted
+from vae_cli.runs.interrupts import SIGNALS
 from vae_cli.runs.lock import is_held, owner_on_this_host
 from vae_cli.sweeps.call import NOT_STARTED, RUNNING, Entry, SweepCall
 from vae_cli.sweeps.display import Display
@@ -20,7 +21,6 @@ from vae_cli.sweeps.status import record_of
 
 MONITORS: list["Monitor"] = []  # the monitor of the running sweep; empty in every process but the user's
 SWEEP_INTERRUPTED = "interrupted; the same command continues the sweep"
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Monitor(threading.Thread):

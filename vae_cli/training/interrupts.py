@@ -9,9 +9,9 @@ from types import FrameType
 from typing import Any
 
 from vae_cli.errors import Interrupted
+from vae_cli.runs.interrupts import SIGNALS
 
 PATIENCE = 10.0  # seconds in which a run answers: Slurm, for one, kills half a minute after it has asked
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2)
 
 
 class Interrupts:
