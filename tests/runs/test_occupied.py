@@ -61,3 +61,14 @@ def test_a_folder_in_the_place_of_a_file_is_refused_before_anything_is_written(t
     with pytest.raises(RunRefused, match=f"{name} is a folder, not a file"), RunFolder(tmp_path).locked():
         pass
     assert not RunFolder(tmp_path).lock_file.exists()
+
+
+@pytest.mark.parametrize("name", ["figures", "checkpoints", ".hydra"])
+def test_a_file_in_the_place_of_a_folder_is_refused_by_its_name(tmp_path, name):
+    (tmp_path / name).touch()
+    with pytest.raises(RunRefused, match=f"{name} is no folder"), RunFolder(tmp_path).locked():
+        pass
+    (tmp_path / name).unlink()
+    (tmp_path / name).symlink_to(name)
+    with pytest.raises(RunRefused, match=name), RunFolder(tmp_path).locked():
+        pass

@@ -126,7 +126,7 @@ def unusual_entries(folder: Path, files: Iterable[str], folders: Iterable[str]) 
 def _unusual(path: Path, folder: Path) -> Iterator[str]:
     try:
         mode = path.lstat().st_mode
-    except FileNotFoundError:
+    except OSError:  # it is not there; what is wrong with the folder that it is in is said of the folder
         return
     if stat.S_ISLNK(mode) and not _leads_into(path, folder):
         yield f"{path} is a link that leads out of the folder"
