@@ -28,11 +28,10 @@ def compare() -> None:
 
 def _command(program: str, name: str, config: str) -> None:
     try:
-        from vae_cli.config import environment, streams
-        from vae_cli.runs.interrupts import raise_again_what_finalizers_lose
+        from vae_cli.config import environment, finalizers, streams
 
         streams.prepare()
-        raise_again_what_finalizers_lose()
+        finalizers.raise_again()
         environment.unset_empty()
         if not _answered(program, config):
             from vae_cli import cli

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import sys
-import time
 
 import pytest
 
@@ -11,7 +9,6 @@ from vae_cli.errors import Interrupted
 from vae_cli.runs.interrupts import (
     SIGNALS,
     handlers_wait,
-    raise_again_what_finalizers_lose,
     signals_may_raise,
     signals_raise,
     signals_wait,
@@ -73,20 +70,3 @@ def test_an_exception_of_a_handler_is_not_lost_in_a_fork(capfd):
         armed.clear()
         signal.signal(signal.SIGTERM, before)
     assert "ignored" not in capfd.readouterr().err
-
-
-def test_an_interruption_in_a_finalizer_is_raised_a_moment_later(monkeypatch, capsys):
-    class Finalized:
-        def __del__(self) -> None:
-            signal.raise_signal(signal.SIGTERM)
-
-    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
-    before = signal.getsignal(signal.SIGALRM)
-    raise_again_what_finalizers_lose()
-    try:
-        with pytest.raises(Interrupted), signals_raise():
-            Finalized()
-            time.sleep(60)
-    finally:
-        signal.signal(signal.SIGALRM, before)
-    assert capsys.readouterr().err == ""

@@ -1,16 +1,11 @@
 """Signals that end vae-eval and vae-compare, and the moments at which any of them has to wait."""
 
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING
 
 from vae_cli.errors import Interrupted
-
-if TYPE_CHECKING:
-    from sys import UnraisableHookArgs
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2)
 
@@ -55,28 +50,6 @@ def signals_may_raise() -> Iterator[None]:
     with _set(False):
         _raise_if_received()
         yield
-
-
-def raise_again_what_finalizers_lose() -> None:
-    """Python ignores an exception in a finalizer (`__del__`), and prints its traceback. An interruption that a handler
-    has raised there is raised again a moment later."""
-
-    otherwise = sys.unraisablehook
-
-    def raise_again(number: int, frame: FrameType | None) -> None:
-        raise Interrupted.by_signal("interrupted")
-
-    def hook(lost: "UnraisableHookArgs") -> None:
-        try:
-            if issubclass(lost.exc_type, KeyboardInterrupt):
-                signal.signal(signal.SIGALRM, raise_again)
-                signal.setitimer(signal.ITIMER_REAL, 0.05)
-            else:
-                otherwise(lost)
-        except KeyboardInterrupt:  # a second signal
-            hook(lost)
-
-    sys.unraisablehook = hook
 
 
 @contextmanager

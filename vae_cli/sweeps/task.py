@@ -4,11 +4,10 @@ import signal
 
 from omegaconf import DictConfig
 
-from vae_cli.config import resolvers
+from vae_cli.config import finalizers, resolvers
 from vae_cli.config.compose import merge_launchers_silently
 from vae_cli.config.failures import reported
 from vae_cli.runs.folder import Summary
-from vae_cli.runs.interrupts import raise_again_what_finalizers_lose
 from vae_cli.runs.occupied import removed_if_refused
 from vae_cli.sweeps.job import Job
 from vae_cli.sweeps.member import ObjectiveValue, note, objective_value, train_member
@@ -21,7 +20,7 @@ FRAGILE_LAUNCHERS = ("joblib", "submitit_local")  # they give up the sweep when 
 # here, because a launcher's worker imports this module before it composes and resolves a configuration
 merge_launchers_silently()
 resolvers.register()
-raise_again_what_finalizers_lose()
+finalizers.raise_again()
 
 
 def task(cfg: DictConfig) -> ObjectiveValue:
