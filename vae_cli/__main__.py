@@ -48,10 +48,17 @@ def _command(program: str, name: str, config: str) -> None:
         print(f"{program}: {error.strerror}: {error.filename}", file=sys.stderr)
         sys.exit(1)
     finally:
-        # Python itself needs 0.4 s to end, and must not print tracebacks
+        _end_silently()
+
+
+def _end_silently() -> None:
+    """Python itself needs 0.4 s to end, and a signal must not have it print tracebacks."""
+    try:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2):
             if callable(signal.getsignal(number)):
                 signal.signal(number, signal.SIG_DFL)
+    except KeyboardInterrupt:
+        _end_silently()
 
 
 def _has_complained() -> bool:

@@ -16,7 +16,6 @@ from vae_cli.config.compose import accept_comparison, accept_evaluation, prepare
 from vae_cli.config.failures import INTERRUPTED, reported
 from vae_cli.config.yaml_comments import config_folder
 from vae_cli.errors import UserError
-from vae_cli.runs.files import user_path
 from vae_cli.sweeps.resume import resume
 from vae_cli.sweeps.search import report_searches
 from vae_cli.sweeps.summary import close_sweeps
@@ -127,7 +126,7 @@ def _overrides() -> list[str]:
 
 
 def _resume(given: dict[str, str]) -> None:
-    folder = user_path(given.pop("resume"))
+    folder = given.pop("resume")
     external = given.pop("external_targets", "false")
     if external not in ("true", "false"):
         raise UserError(f"external_targets={external} is not allowed; allowed is true or false")

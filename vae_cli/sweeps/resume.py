@@ -1,12 +1,12 @@
 """vae-train resume=RUN_FOLDER [epochs=N]: continues a run from its saved configuration, without Hydra."""
 
-from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
 
 from vae_cli.config.compose import accept, to_saved
 from vae_cli.errors import UserError
+from vae_cli.runs.files import user_path
 from vae_cli.runs.folder import RunFolder, Summary
 from vae_cli.sweeps import resources
 from vae_cli.training.interrupts import Interrupts
@@ -14,9 +14,9 @@ from vae_cli.training.run import train
 from vae_cli.training.session import Session
 
 
-def resume(path: Path, epochs: str | None, external_targets: bool = False) -> Summary:
-    """Train the run of the folder `path` to the end of its epochs, or of `epochs`. No other key may change."""
-    folder = RunFolder(path)
+def resume(path: str, epochs: str | None, external_targets: bool = False) -> Summary:
+    """Train the run of the folder that the user has named to the end of its epochs, or of `epochs`. No other key may change."""
+    folder = RunFolder(user_path(path))
     cfg = folder.saved_config()
     before = cfg.get("epochs")
     if epochs is not None:

@@ -13,7 +13,9 @@ from command_server import CommandServer, Finished, Running
 from integration.trials import FILE_EVENTS, LONGEST, Undisturbed, changes
 
 START = 2.0  # seconds, most of which a command needs for its imports
-PATIENCE = 5.0  # seconds that the other processes of a command have to notice that it has ended
+# seconds that the other processes of a command have to notice that it has ended; one that starts notices after its imports,
+# which take seconds on a machine with other work
+PATIENCE = 20.0
 COMMAND, GROUP, CHILD = "command", "group", "child"
 
 
