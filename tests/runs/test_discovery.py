@@ -61,6 +61,7 @@ def test_comparisons_among_the_folders_are_skipped(tmp_path):
     ("name", "message"),
     [
         ("missing", "there is no folder"),
+        (" ", "there is no folder ' '"),
         ("empty", "has no run in it"),
         ("~nobody-with-this-name/x", "there is no folder ~nobody"),
     ],
@@ -68,4 +69,4 @@ def test_comparisons_among_the_folders_are_skipped(tmp_path):
 def test_a_folder_without_a_run_is_refused(tmp_path, name, message):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=message):
-        run_folders([name if name.startswith("~") else str(tmp_path / name)])
+        run_folders([name if name.startswith(("~", " ")) else str(tmp_path / name)])

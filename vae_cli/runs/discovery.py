@@ -19,7 +19,7 @@ def run_folders(folders: Iterable[str]) -> list[RunFolder]:
     for name in without_comparisons(folders):
         folder = user_path(name)
         if not folder.is_dir():
-            raise UserError(f"there is no folder {folder}")
+            raise UserError(f"there is no folder {folder if name.strip() else repr(name)}")
         runs = [RunFolder(Path(os.path.abspath(run))) for run in _runs(folder)]  # noqa: PTH100, resolve() would follow links
         if not runs:
             raise UserError(f"{folder} has no run in it: no folder with a {HYDRA}/config.yaml")

@@ -19,6 +19,7 @@ from vae_cli.runs.folder import RunFolder
 from vae_cli.runs.metrics_log import MetricsLog
 
 SECONDS_BETWEEN_LINES = 10.0
+LARGEST = 1e19  # TensorBoard has no bins beyond 1e20, and raises for a histogram without any value in its bins
 
 Metrics = dict[str, Any]  # numbers, and lists with a number for each unit
 
@@ -66,7 +67,8 @@ class RunLogger:
         shown = step + (split == "test")
         self.writer.file_writer.add_summary(Summary(value=values), shown)  # one record for all
         for name in metrics.keys() - scalars.keys():
-            self.writer.add_histogram(f"{split}/{name}", np.asarray(metrics[name]), shown)
+            values_in_bins = np.clip(metrics[name], -LARGEST, LARGEST)
+            self.writer.add_histogram(f"{split}/{name}", values_in_bins, shown)
         self.metrics.append({"step": step, "epoch": epoch, "split": split, **metrics})
 
     def advance(self, steps: int, epoch: float, metrics: Metrics) -> None:
