@@ -19,7 +19,9 @@ from vae_cli.runs.folder import RunFolder
 from vae_cli.runs.metrics_log import MetricsLog
 
 SECONDS_BETWEEN_LINES = 10.0
-LARGEST = 1e19  # TensorBoard has no bins beyond 1e20, and raises for a histogram without any value in its bins
+LARGEST = (
+    1e19  # TensorBoard has no bins beyond 1e20, and raises for a histogram without any value in its bins
+)
 
 Metrics = dict[str, Any]  # numbers, and lists with a number for each unit
 
