@@ -45,6 +45,7 @@ docs: .venv/installed  ## write the option tables of configs/README.md from the 
 bench: .venv/installed-dev .venv-pythae/installed  ## our step, start-up and likelihood against others, ratios inside one run; scaling, logging, vae-compare, a packed sweep
 	$(BIN)/python tests/benchmarks/step.py
 	$(BIN)/python tests/benchmarks/startup.py
+	$(BIN)/python tests/benchmarks/estimators.py
 	$(BIN)/python tests/benchmarks/likelihood.py
 	$(BIN)/python tests/benchmarks/compare.py
 	$(BIN)/python tests/benchmarks/packed.py

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from config.composed import CONFIGS, NAMES, OPTIONS, composed, option, put, small, steps
-from models.tables import SERVED_BY
+from models.tables import ROWS, SERVED_BY
 
 from vae_cli.build import build
 from vae_cli.config.compose import run_config
+from vae_cli.config.schema.estimators import EstimatorConfig
 from vae_cli.data.binarization import FIXED
 from vae_cli.errors import UserError
 from vae_cli.models.networks import ACTIVATIONS, INITIALIZATIONS
@@ -20,6 +22,12 @@ from vae_cli.models.networks import ACTIVATIONS, INITIALIZATIONS
 pytestmark = pytest.mark.usefixtures("composed_by_hydra")
 
 SUBSET = Path(__file__).parent / "data"
+ESTIMATORS = {
+    name: EstimatorConfig.options()[
+        yaml.safe_load((CONFIGS / f"estimator/{name}.yaml").read_text())["_target_"]
+    ]
+    for name in NAMES["estimator"]
+}
 EXPERIMENTS = sorted(path.stem for path in CONFIGS.glob("experiment/*.yaml"))
 SEARCHES = [name for name in EXPERIMENTS if name.startswith("search_")]
 INSTALLED = {distribution.name for distribution in distributions()}
@@ -33,15 +41,38 @@ def test_every_part_takes_a_step(part):
 @pytest.mark.parametrize("estimator", NAMES["estimator"])
 @pytest.mark.parametrize("latent", NAMES["latent"])
 def test_every_pair_of_latent_and_estimator_takes_a_step_or_is_refused(latent, estimator):
-    allowed = SERVED_BY[latent]
-    pair = (f"latent={latent}", f"estimator={estimator}")
-    if estimator in allowed:
-        steps(put(small(composed(*pair)), {"objective.samples": 2}))
+    pair, row = (f"latent={latent}", f"estimator={estimator}"), ROWS[estimator]
+    if estimator in SERVED_BY[latent]:
+        steps(small(composed(*pair, "latent.code_size=3", *row.overrides(units=3))))
         return
     with pytest.raises(UserError) as error:
-        composed(*pair)
+        composed(*pair, f"objective={row.objective}")
+    allowed = [name for name in SERVED_BY[latent] if row.objective in ESTIMATORS[name].objectives]
     for word in (*pair, *allowed):
         assert word in str(error.value)
+
+
+@pytest.mark.parametrize("estimator", NAMES["estimator"])
+@pytest.mark.parametrize("objective", NAMES["objective"])
+def test_every_pair_of_objective_and_estimator_takes_a_step_or_is_refused(objective, estimator):
+    row = ROWS[estimator]
+    words = [
+        f"latent={row.latents[0]}",
+        f"estimator={estimator}",
+        "latent.code_size=3",
+        *row.overrides(units=3),
+    ]
+    words = [
+        *(word for word in words if "objective=" not in word and ".kl=" not in word),
+        f"objective={objective}",
+    ]
+    kl = [f"objective.kl={row.kl}"] if objective == "elbo" else []
+    if objective in ESTIMATORS[estimator].objectives:
+        steps(small(composed(*words, *kl)))
+        return
+    with pytest.raises(UserError) as error:
+        composed(*words, *kl)
+    assert f"estimator={estimator}" in str(error.value) and f"objective={objective}" in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from vae_cli.config.schema.run import RunConfig
 from vae_cli.data.dataset import Dataset
 from vae_cli.data.support import check_support
 from vae_cli.engine.devices import choose_device, keep_memory
-from vae_cli.engine.experiment import Experiment
+from vae_cli.engine.experiment import Experiment, parameters_of
 from vae_cli.engine.memory import parameter_bytes
 from vae_cli.engine.out_of_memory import (
     Sizes,
@@ -57,15 +57,19 @@ def _construct(config: RunConfig, data: Dataset, device: torch.device) -> Experi
         mean = data.train.images.float().mean(0) * data.scale
         networks.set_output_bias(model.decoder, model.likelihood.bias(mean))
     model = model.to(device)
-    objective = build_objective(config).to(device)
+    objective = build_objective(config, data.shape).to(device)
+    own_optimizer = objective.own_optimizer()
+    own = set(parameters_of(own_optimizer)) if own_optimizer else set()
+    others = [parameter for parameter in objective.parameters() if parameter not in own]
     return Experiment(
         config=config,
         data=data,
         model=model,
         objective=objective,
-        optimizer=make(config.optimizer, params=[*model.parameters(), *objective.parameters()]),
+        optimizer=make(config.optimizer, params=[*model.parameters(), *others]),
         decay=make(config.schedule),
         corruption=make(config.corruption),
+        own_optimizer=own_optimizer,
     )
 
 
@@ -107,9 +111,12 @@ def _refuse_too_many_parameters(
         refuse_too_large(what, config.model_sizes(), need, device)
 
 
-def build_objective(config: RunConfig) -> Objective:
-    """The objective with its estimator, on the CPU. Raises UserError for a user's own class that training cannot use."""
-    objective = make(config.objective, estimator=make(config.estimator))
+def build_objective(config: RunConfig, shape: tuple[int, int, int]) -> Objective:
+    """The objective with its estimator for images of this shape, on the CPU. Raises UserError for a user's own class that
+    training cannot use."""
+    sizes = {"pixels": math.prod(shape), "units": make(config.latent).decoder_inputs}
+    estimator = make(config.estimator, **{name: sizes[name] for name in config.estimator.takes})
+    objective = make(config.objective, estimator=estimator)
     if not isinstance(objective, Objective):
         raise UserError(
             f"objective._target_={config.objective.target} is not a vae_cli.objectives.contract.Objective"

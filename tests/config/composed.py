@@ -7,6 +7,7 @@ from pathlib import Path
 import hydra
 import torch
 import yaml
+from models.tables import ROWS
 from pydantic.fields import FieldInfo
 from torch import Generator
 
@@ -47,9 +48,11 @@ def option(name: str) -> dict:
     """The configuration with one `group=option`, and with what that needs beside it to be whole."""
     beside = {
         "data=arrays": ["data.path=images.npz"],
-        "estimator=concrete": ["latent=bernoulli"],
-        "estimator=straight_through": ["latent=bernoulli"],
-        "estimator=straight_through_gumbel_softmax": ["latent=categorical"],
+        "objective=iwae": ["estimator=pathwise"],
+        "objective=rws": ["estimator=wake"],
+    } | {
+        f"estimator={estimator}": [f"latent={row.latents[0]}", "latent.code_size=3", *row.overrides(units=3)]
+        for estimator, row in ROWS.items()
     }
     return composed(*beside.get(name, []), name)
 

@@ -105,7 +105,7 @@ def test_the_keys_of_the_commands_are_bounded_in_the_same_way(model):
 # --- no overflow at a bound ---------------------------------------------------------------------------------
 
 # too large a learning rate is no overflow of a single number: it depends on the model, and is explained when it diverges
-ALONE = {"optimizer.lr"}
+ALONE = {"optimizer.lr", "estimator.control_lr"}
 
 
 def at_bounds() -> list[Any]:

@@ -59,3 +59,9 @@ def test_what_is_said_of_one_call_names_no_member():
     job = yaml.safe_load((CONFIGS / "config.yaml").read_text())["hydra"]["job"]
     excluded = job["config"]["override_dirname"]["exclude_keys"]
     assert sorted(excluded) == sorted({"name", *call_keys()} - {"resume"})
+
+
+def test_a_new_key_takes_no_short_name_away():
+    """A sweep that is called again would otherwise train its members again, in folders of other names."""
+    overrides = "optimizer.lr=1,network.hidden=2,optimizer.alpha=0.5,latent.temperature=1,schedule.decay=0.1"
+    assert member_name(overrides).startswith("lr=1,hidden=2,alpha=0.5,")

@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from engine.steps import ALL_SCHEDULES, GRADIENT_TABLE, STEPS, changed, make_steps, single_run, specified
+from engine.steps import (
+    ALL_SCHEDULES,
+    COMPILED_TABLE,
+    GRADIENT_TABLE,
+    STEPS,
+    changed,
+    make_steps,
+    single_run,
+    specified,
+)
 from run_comparison import assert_equal
 
 from vae_cli.engine.gradients import CompiledGradient, TracedGradient, use_private_cache
@@ -24,7 +33,7 @@ def test_traced_steps_are_the_specified_ones_bit_for_bit(overrides):
     assert_equal(changed(trainable.state), after)
 
 
-@pytest.mark.parametrize("overrides", GRADIENT_TABLE)
+@pytest.mark.parametrize("overrides", COMPILED_TABLE)
 def test_compiled_steps_are_the_specified_ones(overrides, monkeypatch):
     """Traced and differentiated as by torch.compile, but without its code generator, which takes half a minute."""
     monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="aot_eager"))

@@ -4,10 +4,11 @@ import torch
 from torch import Tensor, nn
 
 from vae_cli.metrics.registry import NATS, Metric, register
-from vae_cli.models.posterior import Posterior
 from vae_cli.models.vae import VAE
 from vae_cli.objectives.contract import Objective, Schedule, Terms
-from vae_cli.objectives.estimators.contract import Estimate, Estimator, Integrand
+from vae_cli.objectives.estimators.contract import Estimate, Estimator, from_samples, score
+from vae_cli.objectives.reductions import Mean
+from vae_cli.objectives.target import Target, target_of
 
 register(Metric("weighted", NATS, "min", "rate + precision · distortion"))
 
@@ -34,7 +35,8 @@ class LearnedPrecision(Objective):
     def forward(self, model: VAE, inputs: Tensor, x: Tensor, noise: Tensor, schedule: Schedule) -> Terms:
         q = model.encode(inputs)
         rate = model.latent.rate(q).sum(-1)
-        estimate = self.estimator(q, lambda z: model.decode(z).log_prob(x).sum(-1), noise, schedule)
+        target = target_of(model, inputs, x, q, Mean(), weight=None)
+        estimate = self.estimator(target, noise, schedule)
         precision = self.log_precision.exp()
         loss = schedule["pressure"] * rate - precision * estimate.surrogate - self.units * self.log_precision
         weighted = rate.detach() - precision.detach() * estimate.value
@@ -63,11 +65,10 @@ class LearnedBaseline(Estimator):
     def schedule(self, step: int) -> dict[str, float]:
         return {"baseline_rate": self.rate / (1 + step)}
 
-    def forward(self, q: Posterior, f: Integrand, noise: Tensor, schedule: Schedule) -> Estimate:
-        z = q.sample(noise).detach()
-        value = f(z)  # [S, B]
-        score = q.log_prob(z).sum(-1)
-        advantage = value.detach() - self.baseline
-        surrogate = value + advantage.detach() * (score - score.detach())
-        squares = schedule["baseline_rate"] * advantage.square()
-        return Estimate((surrogate - squares + squares.detach()).mean(0), value.mean(0).detach())
+    def forward(self, target: Target, noise: Tensor, schedule: Schedule) -> Estimate:
+        z = target.q.sample(noise).detach()
+        log_weights = target.of_samples(z)  # [S, B]
+        advantage = log_weights.detach() - self.baseline
+        gradient = (advantage.detach() * score(target.q, z)).mean(0)
+        squares = (schedule["baseline_rate"] * advantage.square()).mean(0)
+        return from_samples(target, log_weights, gradient, squares.detach() - squares)

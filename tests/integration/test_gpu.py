@@ -7,8 +7,9 @@ import pytest
 import torch
 import yaml
 from conftest import configured
-from engine.steps import LIKELIHOODS, PAIRS
+from engine.steps import LIKELIHOODS, of_pair
 from hydra import compose, initialize_config_dir
+from models.tables import PAIRS
 
 from vae_cli.build import build
 from vae_cli.config.compose import accept_evaluation
@@ -96,9 +97,7 @@ def test_a_run_and_its_resumption(tmp_path: Path):
     assert (tmp_path / "figures/samples.png").stat().st_size > 1000
 
 
-TABLE = [
-    (f"latent={z}", f"estimator={e}", f"likelihood={x}", "log_every=7") for z, e in PAIRS for x in LIKELIHOODS
-]
+TABLE = [(*of_pair(z, e), f"likelihood={x}", "log_every=7") for z, e in PAIRS for x in LIKELIHOODS]
 TABLE += [
     ("network=conv", "network.hidden=32"),
     ("optimizer=sgd", "schedule=cosine", "gradient_clip_norm=3", "objective.warmup_steps=9"),

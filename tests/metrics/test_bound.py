@@ -1,28 +1,23 @@
 """The bound on held-out images, against oracles over recorded noise and models built by hand."""
 
-import copy
 import math
 
 import pytest
 import torch
 from metrics.oracles import SHAPE, RecordedNoise, data_of, rate
 from models import tables
-from models.tables import LATENTS, WITH_PRIOR, seeded
+from models.tables import LATENTS, WITH_PRIOR
 from torch import Tensor
 from torch import distributions as oracle
 
 from vae_cli.metrics import bound as evaluate
-from vae_cli.metrics.gradients import gradient_variance
 from vae_cli.models.latents.bernoulli import BernoulliLatent
 from vae_cli.models.latents.contract import Latent
-from vae_cli.models.latents.deterministic import DeterministicLatent
 from vae_cli.models.latents.gaussian import GaussianLatent
 from vae_cli.models.likelihoods import BernoulliLikelihood
 from vae_cli.models.vae import VAE
 from vae_cli.objectives.elbo import ELBO
 from vae_cli.objectives.estimators.pathwise import Pathwise
-from vae_cli.objectives.estimators.relaxation import Concrete
-from vae_cli.objectives.estimators.score_function import Reinforce
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -108,52 +103,3 @@ def test_figures_use_their_own_generator():
     first, again, other = (evaluate.bound(model, data, split, 2, seed=s) for s in (0, 0, 1))
     assert first == again != other
     assert torch.equal(before, torch.get_rng_state())
-
-
-# The variance of the encoder's gradient.
-
-
-@pytest.mark.parametrize(
-    ("latent", "estimator"),
-    [
-        (GaussianLatent(K), Pathwise()),
-        (BernoulliLatent(K), Concrete(1.0)),
-        (BernoulliLatent(K), Reinforce("leave_one_out", 0.9)),
-    ],
-    ids=["pathwise", "concrete", "reinforce"],
-)
-def test_gradient_variance_is_the_sample_variance_of_stacked_gradients(latent, estimator):
-    """Σ of the unbiased variance of 5 gradients of the batch's mean loss; |mean|² less what noise adds to it."""
-    model, x, objective = vae(latent), images(), ELBO(estimator, samples=2)
-    figures = gradient_variance(model, objective, x, 5, SCHEDULE)
-    generator, gradients = seeded(), []
-    for _ in range(5):
-        loss = objective(model, x, x, model.latent.noise((2, B), generator, x), SCHEDULE).loss.mean()
-        found = torch.autograd.grad(loss, list(model.encoder.parameters()))
-        gradients.append(torch.cat([g.flatten() for g in found]))
-    stacked = torch.stack(gradients)
-    variance = stacked.var(0).sum().item()
-    assert variance > 1e-6
-    assert figures["gradient_variance"] == pytest.approx(variance)
-    assert figures["gradient_square"] == pytest.approx(stacked.mean(0).square().sum().item() - variance / 5)
-
-
-def test_gradient_variance_is_zero_without_noise():
-    figures = gradient_variance(vae(DeterministicLatent(K)), ELBO(Pathwise()), images(), 4, SCHEDULE)
-    assert figures["gradient_square"] > 1e-6
-    assert abs(figures["gradient_variance"]) < 1e-12 * figures["gradient_square"]
-
-
-def test_gradient_variance_leaves_the_objective_the_model_and_the_generator_as_they_were():
-    """A moving average moves in a copy only, and the copy starts where training left it."""
-    model, x, objective = vae(BernoulliLatent(K)), images(), ELBO(Reinforce("moving_average", 0.9))
-    fresh = gradient_variance(model, objective, x, 4, SCHEDULE)
-    assert objective.estimator.weight == 0
-    objective(model, x, x, model.latent.noise((1, B), seeded(), x), SCHEDULE)
-    buffers, random = copy.deepcopy(objective.state_dict()), torch.get_rng_state()
-    trained = gradient_variance(model, objective, x, 4, SCHEDULE)
-    for name, value in objective.state_dict().items():
-        assert torch.equal(value, buffers[name])
-    assert buffers["estimator.weight"] > 0 and trained != fresh
-    assert all(p.grad is None for p in model.parameters())
-    assert torch.equal(random, torch.get_rng_state())

@@ -19,6 +19,7 @@ from objectives.expectations import (
     noise,
     reinforce,
     squares,
+    target,
 )
 from torch import Tensor
 
@@ -81,9 +82,8 @@ def relaxed_expectation(
     """Concrete's expected surrogate for one unit and its gradient, over 400,000 quantiles of the noise."""
     quantiles = ((torch.arange(400_000) + 0.5) / 400_000).logit()
     logits = torch.tensor([[logit]], requires_grad=True)
-    surrogate = Concrete(1.0)(
-        Bernoulli(logits), lambda z: f(z).squeeze(-1), quantiles[:, None, None], {"temperature": temperature}
-    ).surrogate
+    of_bit = target(Bernoulli(logits), lambda z: f(z).squeeze(-1))
+    surrogate = Concrete(1.0)(of_bit, quantiles[:, None, None], {"temperature": temperature}).surrogate
     (gradient,) = torch.autograd.grad(surrogate.sum(), logits)
     return surrogate.item(), gradient.item()
 

@@ -8,6 +8,7 @@ import math
 import pytest
 import torch
 from models.tables import close, seeded
+from objectives.expectations import target
 from torch import Tensor
 
 from vae_cli.models.categorical import OneHotCategorical
@@ -39,7 +40,8 @@ def estimates(estimator: Estimator, draws: Tensor) -> tuple[Tensor, Tensor, Tens
     """Value [N], and the surrogate's gradients in the logits and in f's weights, [N, ...]."""
     logits, weights = (p.expand(draws.shape[1], *p.shape).clone().requires_grad_() for p in (LOGITS, WEIGHTS))
     schedule = {"temperature": TEMPERATURE}
-    estimate = estimator(OneHotCategorical(logits), lambda z: curved(z, weights), draws, schedule)
+    of_codes = target(OneHotCategorical(logits), lambda z: curved(z, weights))
+    estimate = estimator(of_codes, draws, schedule)
     close(estimate.surrogate.detach(), estimate.value)
     assert not estimate.value.requires_grad
     return estimate.value, *torch.autograd.grad(estimate.surrogate.sum(), (logits, weights))

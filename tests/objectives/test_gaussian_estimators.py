@@ -16,6 +16,7 @@ from objectives.expectations import (
     noise,
     quadratic,
     reinforce,
+    target,
 )
 from torch import Generator
 
@@ -50,7 +51,7 @@ def test_pathwise_and_reinforce_are_unbiased_for_gaussian_codes(make, samples):
 
 def test_pathwise_through_a_delta_is_f_itself():
     value = torch.randn(3, K, generator=Generator().manual_seed(0)).requires_grad_()
-    estimate = Pathwise()(Delta(value), lambda z: curved(z, WEIGHTS), torch.zeros(2, 3, K), {})
+    estimate = Pathwise()(target(Delta(value), lambda z: curved(z, WEIGHTS)), torch.zeros(2, 3, K), {})
     torch.testing.assert_close(estimate.value, curved(value, WEIGHTS).detach())
     (gradient,) = torch.autograd.grad(estimate.surrogate.sum(), value)
     torch.testing.assert_close(gradient, *torch.autograd.grad(curved(value, WEIGHTS).sum(), value))

@@ -44,6 +44,6 @@ def pack_signature(config: RunConfig) -> str:
     shared = {
         key: value
         for key, value in flatten(config.plain()).items()
-        if not role(key).member or (key == "latent.code_size" and not config.objective.packs_code_sizes())
+        if not role(key).member or (key == "latent.code_size" and not config.packs_code_sizes())
     }
     return repr(sorted(shared.items(), key=lambda item: item[0]))

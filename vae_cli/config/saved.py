@@ -20,6 +20,7 @@ MOVED = {  # old `_target_`, or the module that it was in → new one
 DROPPED = {"latent": ("estimators",)}  # keys that no longer exist: a latent's model says what serves it
 # before there was a choice
 ADDED = {"runtime": {"name": "auto", "_target_": "vae_cli.engine.runtimes.Auto", "steps": 10}}
+ADDED_KEYS = {"vae_cli.objectives.elbo.ELBO": {"kl": "analytic"}}
 
 
 def upgraded(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,7 +33,7 @@ def _part(group: str, part: Mapping[str, Any]) -> dict[str, Any]:
     kept = {str(key): value for key, value in part.items() if key not in DROPPED.get(group, ())}
     if isinstance(target := kept.get("_target_"), str):
         kept["_target_"] = moved(target)
-    return kept
+    return {**ADDED_KEYS.get(str(kept.get("_target_")), {}), **kept}
 
 
 def moved(target: str) -> str:

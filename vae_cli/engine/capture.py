@@ -75,7 +75,7 @@ def capturable(trainable: Trainable) -> Iterator[None]:
 
 
 def _move_step_counts(trainable: Trainable, device: torch.device) -> None:
-    optimizers = [state.experiment.optimizer for state in trainable.states]
+    optimizers = [each for state in trainable.states for each in state.experiment.optimizers]
     for of_parameter in itertools.chain(*(optimizer.state.values() for optimizer in optimizers)):
         if "step" in of_parameter:
             of_parameter["step"] = of_parameter["step"].to(device)

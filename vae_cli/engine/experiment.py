@@ -32,11 +32,19 @@ class Experiment(NamedTuple):
     optimizer: torch.optim.Optimizer
     decay: Decay
     corruption: Corruption
+    own_optimizer: torch.optim.Optimizer | None = (
+        None  # of the objective; no schedule changes its learning rate
+    )
+
+    @property
+    def optimizers(self) -> list[torch.optim.Optimizer]:
+        """Together they update all parameters, of the model and of the objective with its estimator."""
+        return [self.optimizer, *([self.own_optimizer] if self.own_optimizer else [])]
 
     @property
     def parameters(self) -> list[nn.Parameter]:
-        """What the optimizer updates: the parameters of the model, and of the objective with its estimator."""
-        return [*self.model.parameters(), *self.objective.parameters()]
+        """What `optimizer` updates: all parameters but those that `own_optimizer` does."""
+        return parameters_of(self.optimizer)
 
     @property
     def step_metrics(self) -> tuple[str, ...]:
@@ -58,3 +66,7 @@ class Experiment(NamedTuple):
     def step_schedule(self, step: int) -> StepSchedule:
         factor = learning_rate_factor(self.decay, step, self.total_steps)
         return StepSchedule(self.config.optimizer.lr * factor, self.objective.schedule(step))
+
+
+def parameters_of(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]

@@ -19,15 +19,22 @@ def joint_optimizers(states: Sequence[State]) -> tuple[list[Optimizer], list[Mer
     share one parameter group."""
     optimizers: list[Optimizer] = []
     merged: list[MergedGroup] = []
-    for kind in dict.fromkeys(type(state.experiment.optimizer) for state in states):
-        runs = [run for run, state in enumerate(states) if type(state.experiment.optimizer) is kind]
-        groups: dict[str, MergedGroup] = {}
-        for run in runs:
-            for group in states[run].experiment.optimizer.param_groups:
-                first = groups.setdefault(_settings(states[run], group), ({**group, "params": []}, run))
+    all_optimizers = [(run, each) for run, state in enumerate(states) for each in state.experiment.optimizers]
+    for kind in dict.fromkeys(type(optimizer) for _, optimizer in all_optimizers):
+        of_kind = [(run, optimizer) for run, optimizer in all_optimizers if type(optimizer) is kind]
+        scheduled: dict[str, MergedGroup] = {}
+        others: dict[str, MergedGroup] = {}  # whose learning rate no schedule changes
+        for run, optimizer in of_kind:
+            is_scheduled = optimizer is states[run].experiment.optimizer
+            groups = scheduled if is_scheduled else others
+            for group in optimizer.param_groups:
+                settings = _settings(states[run], group) if is_scheduled else _settings_of(group)
+                first = groups.setdefault(settings, ({**group, "params": []}, run))
                 first[0]["params"].extend(group["params"])
-        optimizers.append(_joint([states[run].experiment.optimizer for run in runs], list(groups.values())))
-        merged += groups.values()
+        optimizers.append(
+            _joint([optimizer for _, optimizer in of_kind], [*scheduled.values(), *others.values()])
+        )
+        merged += scheduled.values()
     return optimizers, merged
 
 
@@ -38,6 +45,10 @@ def _settings(state: State, group: dict[str, Any]) -> str:
     return repr(
         (settings, experiment.config.optimizer.lr, experiment.decay, experiment.total_steps, state.step)
     )
+
+
+def _settings_of(group: dict[str, Any]) -> str:
+    return repr({key: value for key, value in group.items() if key != "params"})
 
 
 def _joint(owners: Sequence[Optimizer], groups: Sequence[MergedGroup]) -> Optimizer:

@@ -5,13 +5,14 @@ import ctypes
 import gc
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.graph import saved_tensors_hooks
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from vae_cli.engine.experiment import Experiment
 from vae_cli.engine.state import State
@@ -36,11 +37,11 @@ def members_that_fit(state: State) -> Fit:
     """How many runs like this one fit into the memory that is free now.
 
     A run needs five times its parameters (values, gradients, two moments of the optimizer, and a copy while a pack is
-    formed again) and twice what a forward pass keeps for the backward pass, which is measured.
+    formed again) and what a batch needs, which is measured.
     """
     experiment, config = state.experiment, state.experiment.config
     batch = batch_bytes(experiment, config.batch_size, config.objective.samples)
-    each = 5 * parameter_bytes(experiment.model, experiment.objective) + 2 * batch
+    each = 5 * parameter_bytes(experiment.model, experiment.objective) + batch
     free = free_memory(experiment.device)
     return Fit(max(1, int(SHARE * free / each)), each, free)
 
@@ -50,34 +51,59 @@ def parameter_bytes(*modules: nn.Module) -> int:
 
 
 def batch_bytes(experiment: Experiment, batch_size: int, samples: int) -> int:
-    """What the forward pass of a batch keeps for the backward pass.
+    """What a batch needs: twice what its forward pass keeps, since the backward pass makes gradients of the same sizes.
 
-    It is proportional to the images, and in the decoder to the samples, too. Three small passes measure both factors.
+    A part of it does not depend on the images (all codes, for one), a part is proportional to them, and in the decoder to the
+    samples, too. Three small passes measure the three.
     """
-    few, more_images, more_samples = (
-        _kept_for_backward(experiment, *shape) for shape in ((2, 2), (2, 3), (3, 2))
+    few, more = experiment.config.few_samples()
+    smallest, more_images, more_samples = (
+        _kept_for_backward(experiment, *shape) for shape in ((few, 2), (few, 3), (more, 2))
     )
-    of_sample = (more_samples - few) / 2
-    of_image = more_images - few - 2 * of_sample
-    return round(min(batch_size, len(experiment.data.train.images)) * (of_image + samples * of_sample))
+    of_sample = (more_samples - smallest) / (2 * (more - few))
+    of_few = more_images - smallest
+    images = min(batch_size, len(experiment.data.train.images))
+    return round(2 * (smallest + (images - 2) * of_few + images * (samples - few) * of_sample))
 
 
 def _kept_for_backward(experiment: Experiment, samples: int, batch_size: int) -> int:
+    """The bytes that are still allocated once the forward pass is done."""
     model = experiment.model
     objective = copy.deepcopy(experiment.objective)  # so that its buffers do not change
-    like, kept = next(model.parameters()), 0
-
-    def count(tensor: Tensor) -> Tensor:
-        nonlocal kept
-        kept += tensor.nbytes
-        return tensor
-
+    objective.samples = samples
+    like = next(model.parameters())
     x = like.new_zeros(batch_size, experiment.data.train.images.shape[1])
-    noise = like.new_zeros(samples, batch_size, model.latent.decoder_inputs)
+    noise = like.new_zeros(objective.rows, batch_size, model.latent.decoder_inputs)
     schedule = {name: like.new_ones(()) for name in objective.schedule(0)}
-    with saved_tensors_hooks(count, lambda tensor: tensor):
-        Loss(model, objective)(StepInputs(x, x, noise), schedule)
+    module = Loss(model, objective)
+    allocations = _Allocations([*module.parameters(), *module.buffers(), x, noise])
+    with allocations:
+        loss, _ = module(StepInputs(x, x, noise), schedule)
+    kept = allocations.kept()
+    del loss  # which has kept them
     return kept
+
+
+class _Allocations(TorchDispatchMode):
+    """Knows the storages that operations have made, beside those of `earlier` tensors. Hooks of saved tensors would know
+    them, too, but torch.func refuses these."""
+
+    def __init__(self, earlier: Iterable[Tensor]) -> None:
+        super().__init__()
+        self._earlier = {tensor.untyped_storage()._cdata for tensor in earlier}
+        self._made: dict[int, tuple[StorageWeakRef, int]] = {}
+
+    def kept(self) -> int:
+        return sum(size for storage, size in self._made.values() if not storage.expired())
+
+    def __torch_dispatch__(self, function: Any, types: Any, arguments: Any = (), options: Any = None) -> Any:
+        result = function(*arguments, **(options or {}))
+        for tensor in result if isinstance(result, (tuple, list)) else [result]:
+            if isinstance(tensor, Tensor):
+                storage = tensor.untyped_storage()
+                if storage._cdata not in self._earlier:
+                    self._made[storage._cdata] = StorageWeakRef(storage), storage.nbytes()
+        return result
 
 
 def free_memory(device: torch.device) -> int:

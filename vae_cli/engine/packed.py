@@ -6,7 +6,7 @@ schedules. The runs need the same code and, except for the code size, the same s
 
 A smaller code is padded with units whose weights to and from them are zero. The posterior of such a unit is its prior,
 so that it adds nothing to rate and distortion; no real unit gets a gradient through it, and its own gradient is dropped
-with the padding. Only free bits would see such units: see `ObjectiveConfig.packs_code_sizes`.
+with the padding. Free bits and learned control variates would see such units: see `RunConfig.packs_code_sizes`.
 """
 
 from collections.abc import Mapping, Sequence

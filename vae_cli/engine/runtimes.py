@@ -63,7 +63,7 @@ def reason_against_capture(trainable: Trainable) -> str | None:
     for state in trainable.states:
         if state.experiment.data.train.images.device.type == "cpu":
             return "the images are in host memory (data.placement)"
-        for group in state.experiment.optimizer.param_groups:
-            if not ("capturable" in group or group.get("fused")):
-                return "this optimizer computes values of each step on the host"
+        groups = [group for optimizer in state.experiment.optimizers for group in optimizer.param_groups]
+        if not all("capturable" in group or group.get("fused") for group in groups):
+            return "this optimizer computes values of each step on the host"
     return None

@@ -17,7 +17,7 @@ class StepInputs(NamedTuple):
 
     inputs: Tensor  # [B, D], what the encoder sees
     x: Tensor  # [B, D], the target
-    noise: Tensor  # [S, B, V], the noise of the code
+    noise: Tensor  # [rows, B, V], the noise of the code
 
 
 # writes .grad of the parameters, returns the step metrics
@@ -30,7 +30,7 @@ def draw(state: State, images: Tensor) -> StepInputs:
     like = next(experiment.model.parameters())
     x = experiment.data.targets(images, state.generator, like.dtype)
     inputs = experiment.corruption(x, state.generator)
-    noise = experiment.model.latent.noise((experiment.objective.samples, len(x)), state.generator, like)
+    noise = experiment.model.latent.noise((experiment.objective.rows, len(x)), state.generator, like)
     return StepInputs(inputs, x, noise)
 
 
@@ -51,7 +51,8 @@ def update(
         else eager_gradient(experiment, step_inputs, step_schedule)
     )
     clip(state)
-    experiment.optimizer.step()
+    for optimizer in experiment.optimizers:
+        optimizer.step()
     return metrics
 
 
@@ -65,9 +66,16 @@ def train_step(state: State, images: Tensor) -> Tensor:
 def eager_gradient(experiment: Experiment, step_inputs: StepInputs, step_schedule: StepSchedule) -> Tensor:
     """Writes the gradient of the batch's mean loss to the parameters; returns the step metrics."""
     terms = experiment.objective(experiment.model, *step_inputs, step_schedule.objective)
-    experiment.optimizer.zero_grad()
-    terms.loss.mean().backward()
+    for optimizer in experiment.optimizers:
+        optimizer.zero_grad()
+    minimized(terms).backward()
     return step_metrics(terms, experiment.objective.terms)
+
+
+def minimized(terms: Terms) -> Tensor:
+    """The scalar to differentiate: the loss for the model, and beside it what trains the estimator's own parameters. No
+    parameter gets a gradient from both."""
+    return (terms.loss if terms.control is None else terms.loss + terms.control).mean()
 
 
 def step_metrics(terms: Terms, names: Sequence[str]) -> Tensor:

@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 
 from vae_cli.engine.experiment import Experiment, StepSchedule
 from vae_cli.engine.state import State
-from vae_cli.engine.step import Gradient, StepInputs, set_learning_rate, step_metrics, update
+from vae_cli.engine.step import Gradient, StepInputs, minimized, set_learning_rate, step_metrics, update
 from vae_cli.models.vae import VAE
 from vae_cli.objectives.contract import Objective
 
@@ -65,7 +65,7 @@ class Loss(nn.Module):
     def forward(self, step_inputs: StepInputs, schedule: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
         """Returns the loss that is minimized, and the step metrics."""
         terms = self.objective(self.model, *step_inputs, schedule)
-        return terms.loss.mean(), step_metrics(terms, self.objective.terms)
+        return minimized(terms), step_metrics(terms, self.objective.terms)
 
 
 class SingleRun:
@@ -78,7 +78,7 @@ class SingleRun:
         self.names = [name for name, _ in tensors]
         self.leaves: list[Tensor] = list(self.module.parameters())
         self.buffers = list(self.module.buffers())
-        self.optimizers = [state.experiment.optimizer]
+        self.optimizers = state.experiment.optimizers
 
     def loss(
         self,

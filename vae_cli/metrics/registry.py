@@ -44,6 +44,7 @@ _ROWS = (
     Metric("nll_exact", NATS, "min", "−log p(x), computed by enumerating all codes", lambda h: h),
     Metric("gap", NATS, "min", "nll − entropy of the data", lambda h: 0.0, headline=True),
     Metric("elbo", NATS, "max", "lower bound on log p(x): −(rate + distortion)", lambda h: -h, headline=True, console=True),
+    Metric("bound", NATS, "max", "the bound of several samples that objective=iwae and rws train", lambda h: -h, console=True),
     Metric("rate", NATS, "min", "KL(q(z|x) ‖ p(z))", headline=True, console=True),
     Metric("distortion", NATS, "min", "−E_q[log p(x|z)]", headline=True, console=True),
     Metric("active_units", "units", "max", "units whose posterior mean varies between images", headline=True, console=True),
@@ -52,6 +53,7 @@ _ROWS = (
     Metric("bound_K", NATS, "max", "importance-weighted bound on log p(x) from K samples", lambda h: -h),
     Metric("inference_gap", NATS, "min", "KL(q(z|x) ‖ p(z|x)): log p(x) − elbo"),
     Metric("sampling_gap", NATS, "min", "exact − importance-sampled log p(x)"),
+    Metric("effective_sample_size", "samples", "max", "of the importance weights of the trained bound: at most objective.samples"),
     # the code
     Metric("mutual_information", NATS, "max", "I(x; z) of image and code", headline=True),
     Metric("marginal_kl", NATS, "min", "KL(q(z) ‖ p(z)); with the mutual information it makes up the rate"),
@@ -72,6 +74,12 @@ _ROWS = (
     # training
     Metric("gradient_variance", "", "min", "variance of the encoder's gradient over noise, summed over parameters"),
     Metric("gradient_square", "", None, "squared norm of the encoder's mean gradient"),
+    Metric("gradient_snr", "", "max", "norm of the encoder's mean gradient over the square root of its variance"),
+    Metric("gradient_bias", "standard errors", "min", "how far the mean gradient is from the exact one; about 1 without bias"),
+    Metric("control_temperature", "", None, "learned temperature of a relaxed control variate"),
+    Metric("control_scale", "", None, "learned scale of a relaxed control variate"),
+    Metric("control_alpha", "", None, "learned weight of a control variate of the baseline"),
+    Metric("control_beta", "", None, "learned weight of a control variate of the gradient"),
     Metric("gradient_norm", "", None, "norm of the last gradient before clipping"),
     Metric("learning_rate", "", None, "learning rate of the step"),
     Metric("beta", "", None, "weight of the rate in the loss"),

@@ -33,6 +33,11 @@ class OneHotCategorical(NamedTuple):
         """
         return ((self.logits + self._by_unit(noise)) / temperature).softmax(-2).flatten(-2)
 
+    def with_mean(self, mean: Tensor) -> Tensor:
+        """`mean` [..., C·K], which moves with the logits as the mean of a distribution with this mean does."""
+        moved = self._by_unit(mean).log() + self.logits - self.logits.detach()
+        return moved.softmax(-2).flatten(-2)
+
     def log_prob(self, value: Tensor) -> Tensor:
         return (self._by_unit(value) * self.logits.log_softmax(-2)).sum(-2)
 

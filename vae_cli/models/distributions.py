@@ -78,6 +78,10 @@ class Bernoulli(NamedTuple):
         """
         return ((self.logits + noise) / temperature).sigmoid()
 
+    def with_mean(self, mean: Tensor) -> Tensor:
+        """`mean` [...], which moves with the logits as the mean of a distribution with this mean does."""
+        return mean + mean * (1 - mean) * (self.logits - self.logits.detach())
+
     def log_prob(self, value: Tensor) -> Tensor:
         return (value * self.logits).sub_(softplus(self.logits))  # in place: saves one large temporary
 

@@ -23,18 +23,19 @@ def validation_metrics(experiment: Experiment, step: int, before: Before) -> tup
     value = float(metrics[objective.monitor])  # type: ignore[arg-type]  # a number, not a list
     if not math.isfinite(value):
         raise diverged(experiment, f"validation {objective.monitor} is {value}", step, before)
+    metrics |= {name: float(value.detach()) for name, value in objective.own_metrics().items()}
     if config.gradient_draws:
-        metrics |= _gradient_variance(experiment, step)
+        metrics |= _gradient_metrics(experiment, step)
     return metrics, value if direction(objective.monitor) == "max" else -value
 
 
-def _gradient_variance(experiment: Experiment, step: int) -> bound.Metrics:
+def _gradient_metrics(experiment: Experiment, step: int) -> bound.Metrics:
     """The variance of the estimator's gradient on one batch of validation images, with the schedule of the last step."""
     data, config = experiment.data, experiment.config
     like = next(experiment.model.parameters())
     x = data.pixels(data.validation.images[: config.batch_size].to(like.device), like.dtype)
     schedule = experiment.objective.schedule(step - 1)
-    return gradients.gradient_variance(
+    return gradients.gradient_metrics(
         experiment.model, experiment.objective, x, config.gradient_draws, schedule
     )
 

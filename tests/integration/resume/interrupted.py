@@ -25,6 +25,8 @@ VARIANTS = {
     "bernoulli annealed": (*BASE, "latent=bernoulli", "estimator.anneal_rate=0.05"),
     "categorical": (*BASE, "latent=categorical"),
     "reinforce": (*BASE, "latent=bernoulli", "estimator=reinforce"),
+    "learned control variate": (*BASE, "latent=bernoulli", "estimator=relax", "objective.samples=2"),
+    "bound of several samples": (*BASE, "latent=bernoulli", "objective=iwae", "estimator=disarm", "objective.samples=4"),
     "dynamic binarization": MNIST,
     "corruption": (*BASE, "corruption=salt_and_pepper", "corruption.fraction=0.3"),
     "schedules": (*BASE, "schedule=cosine", "schedule.warmup_steps=5", "objective.warmup_steps=4",

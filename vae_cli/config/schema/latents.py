@@ -14,30 +14,42 @@ class LatentConfig(Part):
     """`offers` names what its posterior can do, for estimators that need it; a user's own latent is trusted to do all."""
 
     group = "latent"
-    offers: ClassVar[frozenset[str]] = frozenset({"log_prob", "reparameterization", "bits", "categories"})
+    offers: ClassVar[frozenset[str]] = frozenset(
+        {"log_prob", "reparameterization", "density of a path", "bits", "categories", "codes"}
+    )
 
     code_size: Annotated[Width, Role(member=True, size=True)]
 
+    def code_count(self) -> int | None:
+        """The number of codes; None where they cannot be enumerated, or where it is not known."""
+        return None
+
 
 class GaussianLatentConfig(LatentConfig):
-    offers = frozenset({"reparameterization", "log_prob"})
+    offers = frozenset({"reparameterization", "log_prob", "density of a path"})
 
     target: Literal["vae_cli.models.latents.gaussian.GaussianLatent"] = Field(alias="_target_")
 
 
 class BernoulliLatentConfig(LatentConfig):
-    offers = frozenset({"bits", "log_prob"})
+    offers = frozenset({"bits", "log_prob", "codes"})
 
     target: Literal["vae_cli.models.latents.bernoulli.BernoulliLatent"] = Field(alias="_target_")
     temperature: Annotated[Temperature, OfTheEstimator]
 
+    def code_count(self) -> int:
+        return 2**self.code_size
+
 
 class CategoricalLatentConfig(LatentConfig):
-    offers = frozenset({"categories", "log_prob"})
+    offers = frozenset({"categories", "log_prob", "codes"})
 
     target: Literal["vae_cli.models.latents.categorical.CategoricalLatent"] = Field(alias="_target_")
     categories: Annotated[int, Field(ge=2, le=10**6), Role(size=True)]
     temperature: Annotated[Temperature, OfTheEstimator]
+
+    def code_count(self) -> int:
+        return self.categories**self.code_size
 
 
 class DeterministicLatentConfig(LatentConfig):

@@ -1,11 +1,13 @@
 """A whole run, and the keys of one call of vae-train."""
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+import vae_cli.config.schema.bit_estimators  # noqa: F401  # options of EstimatorConfig
 from vae_cli.config.schema.corruptions import CorruptionConfig
 from vae_cli.config.schema.data import DataConfig
 from vae_cli.config.schema.estimators import EstimatorConfig
@@ -95,6 +97,17 @@ class RunConfig(Checked):
             part = changed.get(group) or getattr(self, group, None)
             changed |= {group: part.model_copy(update={name: value})} if part else {name: value}
         return self.model_copy(update=changed)
+
+    def packs_code_sizes(self) -> bool:
+        """Whether members of several code sizes may share a packed model."""
+        return self.objective.packs_code_sizes() and self.estimator.packs_code_sizes
+
+    def few_samples(self) -> tuple[int, int]:
+        """Two small numbers of samples that the estimator and the objective allow."""
+        step = math.lcm(self.estimator.multiple(self), getattr(self.objective, "groups", 1))
+        least = max(self.estimator.least, 2)
+        few = -(-least // step) * step
+        return few, few + step
 
     def without_validation(self) -> Iterator[str]:
         """What is wrong if there are no validation images, one sentence each."""

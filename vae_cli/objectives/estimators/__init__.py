@@ -1,4 +1,4 @@
-"""Estimators of E_q[f(z)] and of its gradient, one file for each family. Begin with `contract.py`.
+"""Estimators of the expectation of a bound and of its gradient, one file for each family. Begin with `contract.py`.
 
-May import `models` and `objectives.schedules`.
+May import `models`, `objectives.target`, `objectives.reductions` and `objectives.schedules`.
 """

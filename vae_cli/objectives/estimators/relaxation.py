@@ -1,21 +1,12 @@
 """Gradients through a continuous relaxation of discrete codes, whose temperature may fall during training."""
 
-from typing import Protocol
-
 import torch
 from torch import Tensor
 
-from vae_cli.models.posterior import Posterior
 from vae_cli.objectives.contract import Schedule
-from vae_cli.objectives.estimators.contract import Estimate, Estimator, Integrand
+from vae_cli.objectives.estimators.contract import Estimate, Estimator, from_samples
 from vae_cli.objectives.schedules import Temperature
-
-
-class Relaxable(Posterior, Protocol):
-    """A discrete posterior with a relaxed sample."""
-
-    def relaxed_sample(self, noise: Tensor, temperature: Tensor | float) -> Tensor:
-        """Codes [..., V] that are differentiable in the posterior's parameters, hard ones as temperature → 0."""
+from vae_cli.objectives.target import Target, detached
 
 
 class Relaxation(Estimator):
@@ -39,11 +30,12 @@ class Concrete(Relaxation):
     "The Concrete Distribution" (Maddison et al., 2017), arXiv:1611.00712.
     """
 
-    def forward(self, q: Relaxable, f: Integrand, noise: Tensor, schedule: Schedule) -> Estimate:
-        surrogate = f(q.relaxed_sample(noise, schedule["temperature"])).mean(0)
+    def forward(self, target: Target, noise: Tensor, schedule: Schedule) -> Estimate:
+        q = target.q
+        relaxed = target.log_weight(q.relaxed_sample(noise, schedule["temperature"]), detached(q))
         with torch.no_grad():
-            value = f(q.sample(noise)).mean(0)
-        return Estimate(surrogate, value)
+            hard = target.of_samples(q.sample(noise))
+        return Estimate(target.reduction(relaxed), target.reduction(hard), hard)
 
 
 class StraightThroughGumbelSoftmax(Relaxation):
@@ -52,7 +44,7 @@ class StraightThroughGumbelSoftmax(Relaxation):
     "Categorical Reparameterization with Gumbel-Softmax" (Jang et al., 2017), arXiv:1611.01144, section 2.2.
     """
 
-    def forward(self, q: Relaxable, f: Integrand, noise: Tensor, schedule: Schedule) -> Estimate:
+    def forward(self, target: Target, noise: Tensor, schedule: Schedule) -> Estimate:
+        q = target.q
         relaxed = q.relaxed_sample(noise, schedule["temperature"])
-        value = f(q.sample(noise) + (relaxed - relaxed.detach())).mean(0)
-        return Estimate(value, value.detach())
+        return from_samples(target, target.of_samples(q.sample(noise) + (relaxed - relaxed.detach())))
