@@ -50,6 +50,11 @@ CONFIGURATION_ERRORS = [
     ("name=../elsewhere", ["name=../elsewhere", "without '..'"]),
     ("resume=nowhere", ["nowhere is no run folder", ".hydra/config.yaml"]),
     ("--config-dir nowhere", ["nowhere", "not found"]),
+    ("estimator=pathwise objective=iwae objective.beta=2", ["objective.beta", "objective=elbo has it"]),
+    ("latent=bernoulli estimator=disarm", ["objective.samples=1", "a multiple of 2"]),
+    ("latent=bernoulli objective=iwae", ["estimator=concrete", "objective=iwae", "disarm"]),
+    ("latent=bernoulli estimator=exact latent.code_size=15", ["latent.code_size=15", "14 bits"]),
+    ("estimator=disarm", ["estimator=disarm", "latent=gaussian", "pathwise"]),
 ]  # fmt: skip
 
 

@@ -139,7 +139,7 @@ def _cannot_override(override: str, program: str) -> str:
         return f"{key} takes the name of one of its options: {key}=OPTION"
     if key.startswith("hydra."):
         return f"there is no key {key!r}; {program} --cfg hydra shows Hydra's keys"
-    if key in known_names(program):
+    if "." not in key and key in known_names(program):
         return f"the folder of --config-dir has a folder {key!r}, which Hydra takes for a group of options: name another one"
     return no_such_key(key, known_names(program), "key or group")
 
