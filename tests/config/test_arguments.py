@@ -144,6 +144,7 @@ IGNORED = {
     "seed": "cannot read 'seed'",
     "+latent@x=bernoulli": "without @x",
     "latent.name=x latent=bernoulli": "latent=OPTION",
+    "-m seed='${}',3": "cannot read \"seed='${}',3\"",
     "@best=1": "cannot read '@best=1'",
     "=3": "cannot read '=3'",
 }

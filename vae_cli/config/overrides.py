@@ -9,6 +9,8 @@ from hydra.conf import HydraConf
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, QuotedString, ValueType
 from hydra.errors import HydraException
+from omegaconf import grammar_parser
+from omegaconf.errors import GrammarParseError
 
 from vae_cli.config.flags import Words
 from vae_cli.config.quoting import for_hydra
@@ -47,6 +49,8 @@ def checked(words: Words, folder_key: str) -> list[str]:
     parsed = parser.parse_overrides(overrides)
     for each in parsed:
         _refuse_alone(each, words.is_sweep)
+        if words.is_sweep:
+            _refuse_broken_references(each)
     _refuse_twice(parsed)
     _refuse_other_names(parsed)
     return overrides
@@ -78,6 +82,19 @@ def _refuse_alone(override: Override, sweep: bool) -> None:
     if override.is_sweep_override() and not sweep:
         several = "; key=[a,b] is a list" if override.value_type == ValueType.SIMPLE_CHOICE_SWEEP else ""
         raise UserError(f"{line} gives several values: -m (--multirun) takes one after the other{several}")
+
+
+def _refuse_broken_references(override: Override) -> None:
+    """Of a sweep, Hydra would name its own list of overrides, where it keeps them."""
+    for value in _values(override):
+        text = value.text if isinstance(value, QuotedString) else value
+        if isinstance(text, str) and "${" in text:
+            try:
+                grammar_parser.parse(text)
+            except GrammarParseError as error:
+                raise UserError(
+                    f"cannot read {override.input_line!r}: {str(error).splitlines()[0]}"
+                ) from error
 
 
 def _values(override: Override) -> Sequence[object]:
