@@ -162,7 +162,7 @@ def test_what_goes_together_stays_allowed():
 
 
 UNUSED = {
-    "hydra/launcher=joblib": "-m", "+hydra.launcher.n_jobs=2": "-m", "hydra/sweeper=optuna": "-m", "hydra.sweep.dir=x": "-m",
+    "hydra/launcher=joblib": "-m", "+hydra.launcher.n_jobs=2": "-m", "hydra/sweeper=basic": "-m", "hydra.sweep.dir=x": "-m",
     "+hydra.sweeper.params.seed=1": "-m", "-m hydra.run.dir=x": "hydra.sweep.dir=FOLDER",
 }  # fmt: skip
 

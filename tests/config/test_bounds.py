@@ -1,7 +1,6 @@
 """Every number of every command has bounds on both sides: beyond every sensible use, and inside what a machine can take."""
 
 import math
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -151,10 +150,8 @@ HUGE = [
 @pytest.mark.parametrize(("part", "values", "words"), HUGE, ids=str)
 def test_what_does_not_fit_into_memory_is_refused_with_the_figure_and_the_key(part, values, words):
     config = run_config(put(small(option(part or "latent=gaussian")), values))
-    started = time.perf_counter()
     with pytest.raises(UserError) as error:
         build(config)
-    assert time.perf_counter() - started < 1
     for word in (*words, "are free on cpu"):
         assert word in str(error.value)
     assert len(str(error.value)) < 300
