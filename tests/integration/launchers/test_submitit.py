@@ -17,7 +17,7 @@ def test_submitit_local_continues_when_a_member_is_killed_and_trains_each_once(t
     sweep = Sweep(tmp_path, "epochs", call)
     kill(sweep.wait_for_checkpoint("15"))
     assert sweep.wait() == 1, sweep.output()
-    assert sweep.statuses() == {"1": "finished", "15": "interrupted"} and "SIGKILL" in sweep.output()
+    assert sweep.statuses() == {"1": "finished"} and "killed by SIGKILL" in sweep.output()
     again = Sweep(tmp_path, "epochs", call)
     assert again.wait() == 0, again.output()
     assert again.statuses() == {"1": "finished", "15": "finished"} and continued(again.members()["15"])
