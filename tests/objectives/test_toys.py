@@ -13,8 +13,9 @@ from torch import Tensor
 
 from vae_cli.models.distributions import Bernoulli
 from vae_cli.models.latents.bernoulli import BernoulliLatent
+from vae_cli.objectives.contract import Schedule
 from vae_cli.objectives.estimators.antithetic import ARM, ARMS, DisARM
-from vae_cli.objectives.estimators.contract import Estimator
+from vae_cli.objectives.estimators.contract import Estimate, Estimator
 from vae_cli.objectives.estimators.control_variates import Rebar, Relax
 from vae_cli.objectives.estimators.exact import Exact
 from vae_cli.objectives.estimators.score_function import Reinforce
@@ -119,10 +120,10 @@ class WithoutBaseline(Reinforce):
     def __init__(self) -> None:
         super().__init__("moving_average", 0.9)
 
-    def forward(self, *arguments: object):  # type: ignore[no-untyped-def]
+    def forward(self, target: Target, noise: Tensor, schedule: Schedule) -> Estimate:
         self.total.zero_()
         self.weight.zero_()
-        return super().forward(*arguments)
+        return super().forward(target, noise, schedule)
 
 
 # Learning a control variate, on the golden problem.

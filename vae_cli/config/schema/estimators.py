@@ -1,5 +1,6 @@
 """Keys of the group `estimator`: what all have in common, and those that serve other latents than bits."""
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
@@ -30,8 +31,8 @@ class EstimatorConfig(Part):
 
     @classmethod
     def serves(cls, latent: type[LatentConfig], objective: type[ObjectiveConfig]) -> bool:
-        is_ours = cls.needs is None or cls.needs in latent.offers
-        return is_ours and (objective.kind is None or objective.kind in cls.objectives)
+        suits = cls.needs is None or cls.needs in latent.offers
+        return suits and (objective.kind is None or objective.kind in cls.objectives)
 
     def multiple(self, run: "RunConfig") -> int:
         """Of which numbers of samples are multiples."""
@@ -159,10 +160,11 @@ class ExactConfig(EstimatorConfig):
     target: Literal["vae_cli.objectives.estimators.exact.Exact"] = Field(alias="_target_")
 
     def contradictions(self, run: "RunConfig") -> Iterator[str]:
-        if (codes := run.latent.code_count()) is not None and codes > MOST_CODES:
+        values, units = run.latent.values_per_unit(), run.latent.code_size
+        if values is not None and units * math.log2(values) > math.log2(MOST_CODES):
             yield (
-                f"latent.code_size={run.latent.code_size} makes {codes:.4g} codes, and estimator=exact decodes all of them in "
-                f"each step; allowed are at most {MOST_CODES:,}, such as 14 bits"
+                f"latent.code_size={units} makes {values}^{units} codes, and estimator=exact decodes all of them in each step; "
+                f"allowed are at most {MOST_CODES:,}, such as 14 bits"
             )
         if run.objective.samples != 1:
             yield f"objective.samples={run.objective.samples} has no effect on estimator=exact, which takes no samples; leave it out"

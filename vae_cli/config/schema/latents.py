@@ -20,8 +20,8 @@ class LatentConfig(Part):
 
     code_size: Annotated[Width, Role(member=True, size=True)]
 
-    def code_count(self) -> int | None:
-        """The number of codes; None where they cannot be enumerated, or where it is not known."""
+    def values_per_unit(self) -> int | None:
+        """Of a discrete code; None for the others, or where it is not known."""
         return None
 
 
@@ -37,8 +37,8 @@ class BernoulliLatentConfig(LatentConfig):
     target: Literal["vae_cli.models.latents.bernoulli.BernoulliLatent"] = Field(alias="_target_")
     temperature: Annotated[Temperature, OfTheEstimator]
 
-    def code_count(self) -> int:
-        return 2**self.code_size
+    def values_per_unit(self) -> int:
+        return 2
 
 
 class CategoricalLatentConfig(LatentConfig):
@@ -48,8 +48,8 @@ class CategoricalLatentConfig(LatentConfig):
     categories: Annotated[int, Field(ge=2, le=10**6), Role(size=True)]
     temperature: Annotated[Temperature, OfTheEstimator]
 
-    def code_count(self) -> int:
-        return self.categories**self.code_size
+    def values_per_unit(self) -> int:
+        return self.categories
 
 
 class DeterministicLatentConfig(LatentConfig):
