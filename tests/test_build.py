@@ -1,5 +1,6 @@
 """Every option, every allowed pair of options and every preset can be built and takes a training step."""
 
+import functools
 import re
 import shutil
 from importlib.metadata import distributions
@@ -10,12 +11,14 @@ import pytest
 import torch
 import yaml
 from config.composed import CONFIGS, NAMES, OPTIONS, composed, option, put, small, steps
+from data.omniglot_file import write_chardata
 from models.tables import ROWS, SERVED_BY
 
 from vae_cli.build import build
 from vae_cli.config.compose import run_config
 from vae_cli.config.schema.estimators import EstimatorConfig
 from vae_cli.data.binarization import FIXED
+from vae_cli.engine.experiment import Experiment
 from vae_cli.errors import UserError
 from vae_cli.models.networks import ACTIVATIONS, INITIALIZATIONS
 
@@ -165,6 +168,32 @@ def test_every_binarization_takes_a_step(data, binarization, root):
         return
     run_config(config)
     steps(config)
+
+
+@pytest.mark.parametrize("binarization", ["none", "threshold", "dynamic"])
+def test_omniglot_takes_a_step(binarization, tmp_path):
+    write_chardata(tmp_path)
+    config = put(small(option("data=omniglot")), {"data.binarization": binarization})
+    steps(put(config, {"data.root": str(tmp_path), "data.validation_size": 10}))
+
+
+@pytest.mark.parametrize("network", ["mlp", "conv"])
+def test_the_encoder_sees_centered_or_signed_pixels_and_the_decoder_signed_codes(network):
+    """The layers in front change nothing else: the same weights, the same output bias."""
+
+    def built(*overrides: str) -> Experiment:
+        config = small(composed("latent=bernoulli", f"network={network}", *overrides))
+        return build(run_config(put(config, {"precision": "float64"})))
+
+    plain = built()
+    model, x = plain.model, plain.data.pixels(plain.data.test.images, torch.float64)
+    mean = plain.data.pixels(plain.data.train.images, torch.float64).mean(0)
+    z = model.encode(x).mode
+    for inputs, seen in (("centered", x - mean), ("signed", 2 * x - 1)):
+        other = built(f"network.inputs={inputs}", "latent.signed=true").model
+        close = functools.partial(torch.testing.assert_close, rtol=1e-6, atol=1e-6)  # the mean is in float32
+        close(other.encode(x).logits, model.encode(seen).logits)
+        close(other.decode(z).mean, model.decode(2 * z - 1).mean)
 
 
 def test_arrays_take_a_step(tmp_path):

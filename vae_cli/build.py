@@ -53,23 +53,27 @@ def _construct(config: RunConfig, data: Dataset, device: torch.device) -> Experi
     torch.manual_seed(config.seed)
     model = _model(config, data.shape)
     check_support(data, model.likelihood.support, config.likelihood.name)
+    mean = data.train.images.float().mean(0) * data.scale
     if config.network.mean_bias:
-        mean = data.train.images.float().mean(0) * data.scale
         networks.set_output_bias(model.decoder, model.likelihood.bias(mean))
+    networks.set_input_mean(model.encoder, mean)
     model = model.to(device)
     objective = build_objective(config, data.shape).to(device)
-    own_optimizer = objective.own_optimizer()
-    own = set(parameters_of(own_optimizer)) if own_optimizer else set()
-    others = [parameter for parameter in objective.parameters() if parameter not in own]
+    own = {"objective": objective.own_optimizer(), "latent": model.latent.own_optimizer()}
+    own_optimizers = {name: each for name, each in own.items() if each}
+    owned = {parameter for each in own_optimizers.values() for parameter in parameters_of(each)}
     return Experiment(
         config=config,
         data=data,
         model=model,
         objective=objective,
-        optimizer=make(config.optimizer, params=[*model.parameters(), *others]),
+        optimizer=make(
+            config.optimizer,
+            params=[p for p in (*model.parameters(), *objective.parameters()) if p not in owned],
+        ),
         decay=make(config.schedule),
         corruption=make(config.corruption),
-        own_optimizer=own_optimizer,
+        own_optimizers=own_optimizers,
     )
 
 
@@ -91,6 +95,10 @@ def _model(config: RunConfig, shape: tuple[int, int, int]) -> VAE:
         decoder = network.decoder(latent.decoder_inputs, shape, likelihood.outputs_per_pixel)
     except ValueError as error:
         raise UserError(str(error)) from error
+    if config.network.inputs != "plain":
+        encoder.insert(0, networks.INPUTS[config.network.inputs](math.prod(shape)))
+    if latent.signed:
+        decoder.insert(0, networks.Signed())
     return VAE(encoder, decoder, latent, likelihood)
 
 

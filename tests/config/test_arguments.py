@@ -131,6 +131,7 @@ IGNORED = {
     "++network.hidden.1=3": "give the whole list, network.hidden=",
     "hydra.callbacks.before=null": "cannot be changed",
     "hydra.output_subdir=x": "cannot be changed",
+    "hydra/job_logging=default": "cannot be changed",
     "~hydra.launcher": "as a whole",
     "hydra=null": "as a whole",
     "+hydra.x=1": "there is no key 'hydra.x'",

@@ -104,6 +104,7 @@ def test_the_keys_of_the_commands_are_bounded_in_the_same_way(model):
 # --- no overflow at a bound ---------------------------------------------------------------------------------
 
 # too large a learning rate is no overflow of a single number: it depends on the model, and is explained when it diverges
+BESIDE = {"network.slope": {"network.activation": "leaky_relu"}}  # what a key needs
 ALONE = {"optimizer.lr", "estimator.control_lr"}
 
 
@@ -122,7 +123,7 @@ def at_bounds() -> list[Any]:
 
 @pytest.mark.parametrize(("part", "key", "value"), at_bounds())
 def test_a_number_at_its_bound_gives_finite_steps(part, key, value):
-    config = small(put(option(part), {key: value}))
+    config = small(put(option(part), {key: value, **BESIDE.get(key, {})}))
     experiment = build(run_config(config))
     state = State(experiment, Generator().manual_seed(0))
     for _ in range(4):

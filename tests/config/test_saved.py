@@ -60,5 +60,9 @@ def test_a_configuration_is_upgraded_once():
     }
     new = upgraded(old)
     assert new["latent"] == {"_target_": "vae_cli.models.latents.gaussian.GaussianLatent", "code_size": 2}
+    network = upgraded({"network": {"_target_": "vae_cli.networks.MLP", "activation": "leaky_relu"}})[
+        "network"
+    ]
+    assert network["slope"] == 0.01 and network["inputs"] == "plain"  # what torch takes, and what there was
     assert new["seed"] == 3 and new["runtime"]["name"] == "auto"
     assert upgraded(new) == new

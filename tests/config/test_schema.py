@@ -242,6 +242,8 @@ CONTRADICTIONS = [
         {"network.channels": [2] * 5},
         ["network.channels=[2, 2, 2, 2, 2]", "images of 24", "allowed are 4"],
     ),
+    ("", {"network.slope": 0.3}, ["network.slope=0.3 is of network.activation=leaky_relu", "relu"]),
+    ("network=conv", {"network.slope": 0.3}, ["network.slope=0.3 is of network.activation=leaky_relu"]),
     (
         "optimizer=sgd",
         {"optimizer.nesterov": True, "optimizer.momentum": 0},

@@ -27,12 +27,18 @@ ALL_SCHEDULES = (
     "schedule=cosine", "schedule.warmup_steps=5", "objective.warmup_steps=9", "objective.cycle_steps=11",
     "latent=bernoulli", "estimator.anneal_rate=0.05", "gradient_clip_norm=3",
 )  # fmt: skip
+LEARNED_PRIOR = (
+    "latent=bernoulli", "latent.prior=learned", "latent.prior_lr=0.1", "latent.signed=true", "network.inputs=centered",
+    "network.activation=leaky_relu", "network.slope=0.3", "estimator=disarm", "objective.samples=2",
+    "objective.kl=sampled",
+)  # fmt: skip
 OTHERS = {
     "all schedules": ALL_SCHEDULES,
     "several samples, free bits": ("objective.samples=3", "objective.free_bits=0.05"),
     "leave one out": ("latent=bernoulli", "estimator=reinforce", "estimator.baseline=leave_one_out",
                       "objective.samples=3"),
     "convolutions": ("network=conv", "network.channels=[4,8]", "network.hidden=12"),
+    "learned prior": LEARNED_PRIOR,
     "corruption": ("corruption=salt_and_pepper", "corruption.fraction=0.3"),
     "dynamic binarization": ("data=mnist", f"data.root={SUBSET}", "data.binarization=dynamic", "data.limit=100",
                              "data.validation_size=100"),
@@ -133,5 +139,5 @@ def changed(state: State) -> dict[str, Any]:
     """What a step changes."""
     saved = state.state_dict()
     return {
-        key: saved[key] for key in ("model", "objective", "optimizer", "own_optimizer", "generator", "step")
+        key: saved[key] for key in ("model", "objective", "optimizer", "own_optimizers", "generator", "step")
     }

@@ -4,7 +4,7 @@ import pytest
 import torch
 import yaml
 from conftest import later_counts
-from engine.steps import PAIRS_OF_KINDS, changed, execute, new_state, of_pair, specified
+from engine.steps import LEARNED_PRIOR, PAIRS_OF_KINDS, changed, execute, new_state, of_pair, specified
 from models.tables import PAIRS, ROWS
 from run_comparison import assert_equal
 
@@ -70,6 +70,21 @@ def test_each_run_makes_its_own_steps(latent, estimator, runner):
         assert state.step == STEPS
         (group,) = state.experiment.optimizer.param_groups
         assert group["lr"] == pytest.approx(state.experiment.step_schedule(STEPS - 1).learning_rate)
+
+
+@pytest.mark.parametrize("runner", ["eager", "captured"])
+def test_each_run_learns_its_own_prior(runner):
+    """At its own rate, also where smaller codes are padded and the model's optimizer is of the same class."""
+    runs = [
+        (*LEARNED_PRIOR, "seed=1"),
+        (*LEARNED_PRIOR, "seed=2", "latent.prior_lr=0.03", "optimizer=sgd", "optimizer.lr=0.001"),
+        (*LEARNED_PRIOR, "seed=3", "latent.code_size=2", "schedule=cosine"),
+    ]
+    packed = PackedRuns([new_state(*overrides) for overrides in runs])
+    metrics = make_packed_steps(packed, RUNNERS[runner](packed))
+    for i, (state, overrides) in enumerate(zip(packed.states, runs, strict=True)):
+        assert_equal(metrics[:, i], specified(*overrides)[0][:STEPS], 1e-9)
+        assert state.experiment.model.latent.prior_logits.abs().min() > 1e-3
 
 
 def test_the_tensors_of_a_run_are_views_of_the_packed_ones():

@@ -39,6 +39,7 @@ def test_several_runs_at_once(command, original_bernoulli, original_deterministi
     for folder in (original_bernoulli, original_deterministic):
         shutil.copytree(folder, tmp_path / folder.name)
     run = command("vae-eval", "-m", "run=bernoulli,deterministic", *QUICK, cwd=tmp_path)
+    assert "HYDRA" not in run.stdout + run.stderr  # it would show overrides as they were typed
     assert run.returncode == 0 and run.stderr == ""
     assert figures(tmp_path / "bernoulli")["nll"] and figures(tmp_path / "deterministic")["distortion"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bernoulli", "deterministic"]

@@ -1,5 +1,7 @@
 """log p(x) by enumeration of all codes, against brute force."""
 
+import itertools
+
 import pytest
 import torch
 from metrics.joint import LIKELIHOODS, K, brute_force, every_latent, every_likelihood, images, vae
@@ -32,6 +34,22 @@ def test_enumeration_is_brute_force_however_it_is_chunked(monkeypatch, likelihoo
     assert sum(ticks) == model.latent.code_count in (8, 9) and max(ticks) == min(
         at_once, model.latent.code_count
     )
+
+
+@torch.no_grad()
+def test_a_learned_prior_weighs_the_codes():
+    """log Σ p(z) p(x|z) by hand; with a decoder that ignores the code, the prior does not matter, and sums to 1."""
+    latent = BernoulliLatent(3, prior="learned")
+    model, x = vae(latent), images(5)
+    latent.prior_logits.copy_(torch.tensor([-2.0, 0.5, 1.5]))
+    codes = torch.tensor(list(itertools.product([0.0, 1.0], repeat=3)))
+    log_prior = torch.distributions.Bernoulli(logits=latent.prior_logits).log_prob(codes).sum(-1)
+    given = torch.stack([model.decode(code).log_prob(x).sum(-1) for code in codes])
+    found = enumerate_codes(model, *data_of(x)).log_likelihood
+    torch.testing.assert_close(found, (log_prior[:, None] + given).logsumexp(0), rtol=0, atol=1e-10)
+    model.decoder[0].weight.zero_()
+    found = enumerate_codes(model, *data_of(x)).log_likelihood
+    torch.testing.assert_close(found, model.decode(codes[0]).log_prob(x).sum(-1), rtol=0, atol=1e-10)
 
 
 @every_likelihood

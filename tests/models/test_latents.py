@@ -186,3 +186,35 @@ def test_only_two_gaussian_units_have_a_plane(name):
         rows = plane.unflatten(0, (20, 20))
         for row, column in ((0, 0), (0, 19), (19, 0), (7, 3)):
             close(rows[row, column], torch.stack([at[column], at[19 - row]]), 1e-6)
+
+
+# --- a learned prior ----------------------------------------------------------------------------------------
+
+
+def learned_prior() -> BernoulliLatent:
+    latent = BernoulliLatent(3, prior="learned", prior_lr=0.05)
+    latent.prior_logits.data.copy_(torch.tensor([-2.0, 0.0, 1.5]))
+    return latent.double()
+
+
+def test_a_learned_prior_has_a_logit_for_each_unit_and_an_optimizer_of_its_own():
+    latent = learned_prior()
+    (group,) = latent.own_optimizer().param_groups
+    assert group["params"] == [latent.prior_logits] and group["lr"] == 0.05
+    assert torch.equal(latent.prior(torch.zeros((), dtype=torch.float64)).logits, latent.prior_logits)
+    assert not BernoulliLatent(3, prior="learned").prior_logits.any()  # it starts uniform
+    uniform = BernoulliLatent(3)
+    assert uniform.own_optimizer() is None and not list(uniform.parameters())
+
+
+def test_the_rate_of_a_learned_prior_is_the_kl_to_it():
+    """Its gradient pulls the prior to the mean posterior: dKL / dlogit = sigmoid(logit) − E[z]."""
+    latent = learned_prior()
+    q = latent.posterior(torch.randn(5, 3, generator=seeded()).double())
+    oracle = torch.distributions.Bernoulli(logits=q.logits)
+    expected = torch.distributions.kl_divergence(
+        oracle, torch.distributions.Bernoulli(logits=latent.prior_logits.expand(5, 3))
+    )
+    close(latent.rate(q), expected, 1e-12)
+    latent.rate(q).sum(-1).mean().backward()
+    close(latent.prior_logits.grad, (latent.prior_logits.sigmoid() - q.mean.mean(0)).detach(), 1e-12)

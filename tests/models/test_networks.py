@@ -87,8 +87,19 @@ def test_the_named_activation_stands_between_layers_and_not_after_the_last(name)
     conv = Conv([4, 6], 7, name, "default")
     for net in (conv.encoder((1, 8, 8), 4), conv.decoder(4, (1, 8, 8), 1)):
         found = [type(m) for m in net if not isinstance(m, nn.Flatten | nn.Unflatten)]
-        assert found[1::2] == [type(ACTIVATIONS[name]())] * 3
+        assert found[1::2] == [type(ACTIVATIONS[name](0.01))] * 3
         assert len(found) == 7
+
+
+@pytest.mark.parametrize(
+    "network",
+    [MLP([9, 6], "leaky_relu", "default", 0.3), Conv([4, 6], 7, "leaky_relu", "default", 0.3)],
+    ids=["mlp", "conv"],
+)
+def test_every_leaky_relu_has_the_slope(network: Network):
+    for net in (network.encoder((1, 8, 8), 4), network.decoder(4, (1, 8, 8), 1)):
+        slopes = [m.negative_slope for m in net if isinstance(m, nn.LeakyReLU)]
+        assert slopes and set(slopes) == {0.3}
 
 
 @pytest.mark.parametrize("network", NETWORKS[::2], ids=["mlp", "conv"])

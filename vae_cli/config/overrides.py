@@ -68,7 +68,7 @@ def _refuse_alone(override: Override, sweep: bool) -> None:
     if found := INDEX.fullmatch(key):
         raise UserError(f"{key}: one value of a list cannot be set; give the whole list, {found['list']}=[…]")
     for ours, reason in OURS.items():
-        if f"{key}.".startswith(f"{ours}.") and line != "hydra.mode=MULTIRUN":
+        if f"{key}.".replace("/", ".").startswith(f"{ours}.") and line != "hydra.mode=MULTIRUN":
             raise UserError(f"{key} cannot be changed: {reason}")
     if key == "hydra" or (key.startswith("hydra.") and key[len("hydra.") :] in SECTIONS):
         raise UserError(f"{line} would replace a group of keys as a whole; {key}.KEY=VALUE sets one of them")

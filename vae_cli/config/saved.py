@@ -20,7 +20,17 @@ MOVED = {  # old `_target_`, or the module that it was in → new one
 DROPPED = {"latent": ("estimators",)}  # keys that no longer exist: a latent's model says what serves it
 # before there was a choice
 ADDED = {"runtime": {"name": "auto", "_target_": "vae_cli.engine.runtimes.Auto", "steps": 10}}
-ADDED_KEYS = {"vae_cli.objectives.elbo.ELBO": {"kl": "analytic"}}
+_NETWORK = {"slope": 0.01, "inputs": "plain"}
+ADDED_KEYS: dict[str, dict[str, Any]] = {
+    "vae_cli.objectives.elbo.ELBO": {"kl": "analytic"},
+    "vae_cli.models.networks.MLP": _NETWORK,
+    "vae_cli.models.networks.Conv": _NETWORK,
+    "vae_cli.models.latents.bernoulli.BernoulliLatent": {
+        "prior": "uniform",
+        "prior_lr": 0.01,
+        "signed": False,
+    },
+}
 
 
 def upgraded(config: Mapping[str, Any]) -> dict[str, Any]:

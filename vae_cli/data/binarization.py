@@ -27,7 +27,7 @@ def threshold(data: Dataset) -> Dataset:
     """White where x > ½."""
 
     def binarize(split: Split) -> Split:
-        return Split((split.images > 127).to(torch.uint8), split.labels)
+        return Split((split.images * data.scale > 0.5).to(torch.uint8), split.labels)
 
     return data.change_splits(binarize)._replace(scale=1.0)
 
@@ -35,12 +35,14 @@ def threshold(data: Dataset) -> Dataset:
 def dynamic(data: Dataset) -> Dataset:
     """Training images stay grey and are redrawn at each use; validation and test images are drawn once.
 
-    The drawn images are stored as 0 and 255, so that one scale serves all three splits.
+    White is stored as 255 where grey levels are, so that one scale serves all three splits.
     """
+    white = round(1 / data.scale)
 
     def draw(split: Split, stream: int) -> Split:
         uniform = np.random.default_rng([2008, stream]).random(split.images.shape, np.float32)
-        return Split((torch.from_numpy(uniform) * 255 < split.images).to(torch.uint8) * 255, split.labels)
+        is_white = torch.from_numpy(uniform) * white < split.images
+        return Split(is_white.to(torch.uint8) * white, split.labels)
 
     return data._replace(validation=draw(data.validation, 1), test=draw(data.test, 2), redraw=True)
 

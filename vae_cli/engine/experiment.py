@@ -1,6 +1,8 @@
 """The constructed parts of a run."""
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
@@ -32,18 +34,17 @@ class Experiment(NamedTuple):
     optimizer: torch.optim.Optimizer
     decay: Decay
     corruption: Corruption
-    own_optimizer: torch.optim.Optimizer | None = (
-        None  # of the objective; no schedule changes its learning rate
-    )
+    # "objective" or "latent" → of parameters of its own; no schedule changes their learning rates
+    own_optimizers: Mapping[str, torch.optim.Optimizer] = MappingProxyType({})
 
     @property
     def optimizers(self) -> list[torch.optim.Optimizer]:
         """Together they update all parameters, of the model and of the objective with its estimator."""
-        return [self.optimizer, *([self.own_optimizer] if self.own_optimizer else [])]
+        return [self.optimizer, *self.own_optimizers.values()]
 
     @property
     def parameters(self) -> list[nn.Parameter]:
-        """What `optimizer` updates: all parameters but those that `own_optimizer` does."""
+        """What `optimizer` updates: all parameters but those that `own_optimizers` do."""
         return parameters_of(self.optimizer)
 
     @property

@@ -43,7 +43,7 @@ class State:
             "model": experiment.model.state_dict(),
             "objective": experiment.objective.state_dict(),
             "optimizer": experiment.optimizer.state_dict(),
-            "own_optimizer": experiment.own_optimizer and experiment.own_optimizer.state_dict(),
+            "own_optimizers": {name: own.state_dict() for name, own in experiment.own_optimizers.items()},
             "generator": self.generator.get_state(),
             # the name that checkpoints have always had for the step metrics
             "rows": torch.cat(self.step_metrics) if self.step_metrics else none,
@@ -62,8 +62,8 @@ class State:
         experiment.model.load_state_dict(saved["model"])
         experiment.objective.load_state_dict(saved["objective"])
         experiment.optimizer.load_state_dict(saved["optimizer"])
-        if experiment.own_optimizer:
-            experiment.own_optimizer.load_state_dict(saved["own_optimizer"])
+        for name, own in experiment.own_optimizers.items():
+            own.load_state_dict(saved["own_optimizers"][name])
         self.generator.set_state(saved["generator"])
         self.logged = saved.get("logged")
         self.step_metrics = [saved["rows"].to(experiment.device)] if len(saved["rows"]) else []

@@ -5,7 +5,7 @@ from typing import Any
 
 from vae_cli.build import load_data
 from vae_cli.config.compose import data_option
-from vae_cli.config.schema.data import DataConfig, MNISTConfig, RectanglesConfig
+from vae_cli.config.schema.data import DataConfig, MNISTConfig, OmniglotConfig, RectanglesConfig
 from vae_cli.data.dataset import Dataset
 from vae_cli.data.support import check_support
 from vae_cli.errors import UserError
@@ -52,9 +52,10 @@ def _same(option: DataConfig, trained: Trained, config: DataConfig) -> dict[str,
             same |= {side: pixels, f"rectangle_{side}": [max(1, round(v * pixels / before)) for v in span]}
     if isinstance(option, MNISTConfig) and isinstance(config, MNISTConfig):
         same["validation_size"] = config.validation_size  # the same files may be behind both
+    grey = MNISTConfig | OmniglotConfig
+    if isinstance(option, grey) and isinstance(config, grey) and config.binarization != "none":
         # fixed binarization is published for MNIST alone; it was drawn from grey levels, as dynamic is
-        if config.binarization != "none":
-            same["binarization"] = {"fixed": "dynamic"}.get(config.binarization, config.binarization)
+        same["binarization"] = {"fixed": "dynamic"}.get(config.binarization, config.binarization)
     return same
 
 

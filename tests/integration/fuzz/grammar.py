@@ -29,6 +29,7 @@ MNIST = {"data.root": str(SUBSET), "data.validation_size": "380", "data.limit": 
 OF_DATA = {
     "rectangles": RECTANGLES, "squares": RECTANGLES | {"data.height": "10", "data.width": "10"},
     "arrays": {"data.path": "images.npz"},
+    "omniglot": MNIST | {"data.validation_size": "10"},
     "mnist": MNIST, "binarized_mnist": MNIST, "fashion_mnist": MNIST,
 }  # fmt: skip
 CONV = {"network.hidden": "4", "network.channels": "[2]"}

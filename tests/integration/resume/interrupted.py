@@ -27,6 +27,7 @@ VARIANTS = {
     "reinforce": (*BASE, "latent=bernoulli", "estimator=reinforce"),
     "learned control variate": (*BASE, "latent=bernoulli", "estimator=relax", "objective.samples=2"),
     "bound of several samples": (*BASE, "latent=bernoulli", "objective=iwae", "estimator=disarm", "objective.samples=4"),
+    "learned prior": (*BASE, "latent=bernoulli", "latent.prior=learned", "latent.signed=true", "network.inputs=centered"),
     "dynamic binarization": MNIST,
     "corruption": (*BASE, "corruption=salt_and_pepper", "corruption.fraction=0.3"),
     "schedules": (*BASE, "schedule=cosine", "schedule.warmup_steps=5", "objective.warmup_steps=4",

@@ -36,6 +36,7 @@ KINDS = {
     "gaussian": (*SMALL, "latent=gaussian", "objective.samples=2", "objective.free_bits=0.05"),
     "straight through": (*BERNOULLI, "estimator=straight_through"),
     "reinforce with its baseline in buffers": (*BERNOULLI, "estimator=reinforce"),
+    "learned prior": (*BERNOULLI, "latent.prior=learned", "latent.signed=true", "network.inputs=centered"),
     "deterministic": (*SMALL, "latent=deterministic", "likelihood=unit_gaussian"),
     "convolutions": (*BERNOULLI, "network=conv", "network.channels=[4,8]", "network.hidden=12"),
 }  # fmt: skip

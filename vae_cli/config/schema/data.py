@@ -112,6 +112,22 @@ class MNISTConfig(DataConfig):
             yield "data.binarization=fixed exists for MNIST alone; allowed here are none, threshold, dynamic"
 
 
+class OmniglotConfig(DataConfig):
+    target: Literal["vae_cli.data.omniglot.omniglot"] = Field(alias="_target_")
+    root: Annotated[Text, Place]
+    binarization: Literal["none", "threshold", "dynamic"]
+    validation_size: Annotated[int, Field(ge=0, le=24_344)]  # of 24,345, of which one at least is trained on
+
+    def sides(self) -> tuple[int, int]:
+        return 28, 28
+
+    def validation_images(self) -> int:
+        return self.validation_size
+
+    def classes(self) -> Collection[int]:
+        return range(50)
+
+
 class ArraysConfig(DataConfig):
     validation_key = "data.validation or data.fractions"
 

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from vae_cli.config.schema.fields import Role, Temperature, Width
+from vae_cli.config.schema.fields import Positive, Role, Temperature, Width
 from vae_cli.config.schema.part import Part
 
 OfTheEstimator = Role(member=True, argument=False)  # which refers to it
@@ -36,6 +36,9 @@ class BernoulliLatentConfig(LatentConfig):
 
     target: Literal["vae_cli.models.latents.bernoulli.BernoulliLatent"] = Field(alias="_target_")
     temperature: Annotated[Temperature, OfTheEstimator]
+    prior: Literal["uniform", "learned"]
+    prior_lr: Annotated[Positive, Role(member=True)]
+    signed: bool
 
     def values_per_unit(self) -> int:
         return 2

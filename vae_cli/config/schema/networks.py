@@ -12,13 +12,26 @@ if TYPE_CHECKING:
     from vae_cli.config.schema.run import RunConfig
 
 
+TORCHS_SLOPE = 0.01
+
+
 class NetworkConfig(Part):
     group = "network"
 
     activation: Literal["relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "tanh"]
+    slope: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
     initialization: Annotated[Literal["default", "xavier", "kaiming", "orthogonal"], Role(member=True)]
+    # `vae_cli.build` puts a layer in front, and takes the mean from the data
+    inputs: Annotated[Literal["plain", "centered", "signed"], Role(argument=False)]
     # `vae_cli.build` sets the bias from the data
     mean_bias: Annotated[bool, Role(member=True, argument=False)]
+
+    def contradictions(self, run: "RunConfig") -> Iterator[str]:
+        if self.slope != TORCHS_SLOPE and self.activation != "leaky_relu":
+            yield (
+                f"network.slope={self.slope} is of network.activation=leaky_relu, and the activation is "
+                f"{self.activation}"
+            )
 
 
 class MLPConfig(NetworkConfig):
@@ -39,6 +52,7 @@ class ConvConfig(NetworkConfig):
     ]
 
     def contradictions(self, run: "RunConfig") -> Iterator[str]:
+        yield from super().contradictions(run)
         side = min(run.data.sides() or (2**16,))
         if 2 ** len(self.channels) > side:
             yield (

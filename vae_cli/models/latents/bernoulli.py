@@ -1,15 +1,21 @@
 """z ∈ {0, 1}."""
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
+from torch.optim import SGD, Optimizer
 
 from vae_cli.models.distributions import Bernoulli
 from vae_cli.models.latents.contract import Latent, counted
 from vae_cli.models.latents.walks import one_unit_at_a_time, with_units_set
 
 
-class BernoulliLatent(Latent[Bernoulli]):
-    """z ~ Ber(sigmoid(logits)) for each of K units, prior Ber(½)."""
+class BernoulliLatent(nn.Module, Latent[Bernoulli]):
+    """z ~ Ber(sigmoid(logits)) for each of K units.
+
+    The prior is "uniform", Ber(½), or "learned": a logit for each unit, which starts at 0 and descends the loss by plain
+    SGD with the rate `prior_lr`, as in "DisARM: An Antithetic Gradient Estimator for Binary Latent Variables" (Dong et al.,
+    2020), arXiv:2006.10680.
+    """
 
     name = "bernoulli"
     resampling = "independent bits with {whose} frequencies"
@@ -17,8 +23,13 @@ class BernoulliLatent(Latent[Bernoulli]):
     traversing = "each row turns one bit off and on"
     values_per_unit = 2
 
-    def __init__(self, code_size: int) -> None:
+    def __init__(
+        self, code_size: int, prior: str = "uniform", prior_lr: float = 0.01, signed: bool = False
+    ) -> None:
+        super().__init__()
         self.code_size = self.encoder_outputs = self.decoder_inputs = code_size
+        self.signed, self.prior_lr = signed, prior_lr
+        self.prior_logits = nn.Parameter(torch.zeros(code_size)) if prior == "learned" else None
 
     @property
     def in_words(self) -> str:
@@ -29,7 +40,12 @@ class BernoulliLatent(Latent[Bernoulli]):
         return Bernoulli(h)
 
     def prior(self, like: Tensor) -> Bernoulli:
-        return Bernoulli(like.new_zeros(self.code_size))
+        if self.prior_logits is None:
+            return Bernoulli(like.new_zeros(self.code_size))
+        return Bernoulli(self.prior_logits.to(like))
+
+    def own_optimizer(self) -> Optimizer | None:
+        return None if self.prior_logits is None else SGD([self.prior_logits], self.prior_lr)
 
     def rate(self, q: Bernoulli) -> Tensor:
         return q.kl(self.prior(q.logits))

@@ -3,6 +3,7 @@
 from typing import ClassVar, Protocol, TypeVar
 
 from torch import Generator, Tensor
+from torch.optim import Optimizer
 
 Q = TypeVar("Q")  # a vae_cli.models.posterior.Posterior
 
@@ -21,6 +22,7 @@ class Latent(Protocol[Q]):
     encoder_outputs: int  # P, the numbers that `posterior` takes
     decoder_inputs: int  # V; equal to K except for categories
     values_per_unit: int | None = None  # of a discrete code
+    signed: bool = False  # the decoder takes −1 and 1 for 0 and 1
 
     @property
     def in_words(self) -> str:
@@ -32,6 +34,10 @@ class Latent(Protocol[Q]):
 
     def prior(self, like: Tensor) -> Q | None:
         """p(z) of one code, or None: a plain auto-encoder has no prior, hence no likelihood."""
+
+    def own_optimizer(self) -> Optimizer | None:
+        """Trains the parameters of the prior. None: there are none."""
+        return None
 
     def rate(self, q: Q) -> Tensor:
         """KL(q(z|x) ‖ p(z)) of each unit in nats, [..., K]; zeros where there is no prior."""
