@@ -155,7 +155,8 @@ def test_every_preset_composes_and_takes_a_step(name, root):
         pytest.skip("needs hydra-optuna-sweeper: pip install 'vae-cli[optuna]'")
     config = composed(f"experiment={name}")
     assert config["name"] == name
-    steps(small_data(config, root))
+    assert config["device"] in ("auto", "cuda")  # cuda: only a GPU is fast enough for it
+    steps(small_data(config, root) | {"device": "cpu"})
 
 
 @pytest.mark.parametrize("binarization", ["none", "threshold", "dynamic", "fixed"])

@@ -6,7 +6,15 @@ import pytest
 import torch
 from torch.optim import lr_scheduler
 
-from vae_cli.engine.learning_rate import Constant, Cosine, Exponential, Inverse, Step, learning_rate_factor
+from vae_cli.engine.learning_rate import (
+    Constant,
+    Cosine,
+    Exponential,
+    Inverse,
+    Stages,
+    Step,
+    learning_rate_factor,
+)
 
 STEPS = 50
 ORACLES = {
@@ -17,6 +25,10 @@ ORACLES = {
     ),
     "cosine": (Cosine(0.1, 0), lambda o: lr_scheduler.CosineAnnealingLR(o, T_max=STEPS, eta_min=0.1)),
     "step": (Step(7, 0.3, 0), lambda o: lr_scheduler.StepLR(o, step_size=7, gamma=0.3)),
+    "stages": (
+        Stages(5, 2, 0.3, 0),
+        lambda o: lr_scheduler.MultiStepLR(o, milestones=[5, 15, 35], gamma=0.3),
+    ),
     "exponential": (Exponential(0.02, 0), lambda o: lr_scheduler.ExponentialLR(o, gamma=math.exp(-0.02))),
     "inverse": (Inverse(0.02, 0), lambda o: lr_scheduler.LambdaLR(o, lambda step: 1 / (1 + 0.02 * step))),
 }
@@ -53,7 +65,15 @@ def test_values_at_the_ends_and_in_the_middle(decay, first, middle, last):
 
 
 @pytest.mark.parametrize(
-    "decay", [Constant(5), Cosine(0.1, 5), Step(2, 0.3, 5), Exponential(0.1, 5), Inverse(0.1, 5)]
+    "decay",
+    [
+        Constant(5),
+        Cosine(0.1, 5),
+        Step(2, 0.3, 5),
+        Stages(2, 2, 0.3, 5),
+        Exponential(0.1, 5),
+        Inverse(0.1, 5),
+    ],
 )
 def test_warm_up_multiplies_the_decay_from_one_over_n(decay):
     """1/n at the first step, so never 0, and 1 from step n − 1 on."""

@@ -1,7 +1,4 @@
-"""Small problems with known variances and dynamics: Tucker's (b − t)², and control variates that learn.
-
-The toy is minimized, so the estimators get −f. One batch row is one run with its own seed: Adam acts on each number alone.
-"""
+"""Small problems with known variances and dynamics: Tucker's (b − t)², and control variates that learn."""
 
 import math
 
@@ -9,52 +6,19 @@ import pytest
 import torch
 from models.tables import seeded
 from objectives.golden import DECODER, LOGITS, D, K, N, estimates, exact, target
-from torch import Tensor
+from objectives.toys import WithoutBaseline, gradients, minimized, variances
 
-from vae_cli.models.distributions import Bernoulli
 from vae_cli.models.latents.bernoulli import BernoulliLatent
-from vae_cli.objectives.contract import Schedule
 from vae_cli.objectives.estimators.antithetic import ARM, ARMS, DisARM
-from vae_cli.objectives.estimators.contract import Estimate, Estimator
+from vae_cli.objectives.estimators.contract import Estimator
 from vae_cli.objectives.estimators.control_variates import Rebar, Relax
 from vae_cli.objectives.estimators.exact import Exact
 from vae_cli.objectives.estimators.score_function import Reinforce
 from vae_cli.objectives.estimators.straight_through import ReinMax, StraightThrough
 from vae_cli.objectives.estimators.taylor import DoubleCV
 from vae_cli.objectives.reductions import Mean
-from vae_cli.objectives.target import Target
 
 pytestmark = pytest.mark.usefixtures("float64")
-
-
-def toy(logits: Tensor, t: float) -> Target:
-    """−(b − t)² of one bit; logits [B, 1]."""
-
-    def f(z: Tensor) -> Tensor:
-        return -(z - t).square().sum(-1)
-
-    codes = torch.tensor([[0.0], [1.0]]).to(logits)
-    ones = torch.ones(len(logits), 1)
-    return Target(Bernoulli(logits), lambda z, q: f(z), f, lambda: (codes, f(codes)[:, None]), Mean(), ones)
-
-
-def gradients(estimator: Estimator, samples: int, logit: float, t: float) -> Tensor:
-    """[N]"""
-    logits = torch.full((N, 1), logit, requires_grad=True)
-    noise = BernoulliLatent(1).noise((estimator.rows(samples), N), seeded(), logits)
-    (gradient,) = torch.autograd.grad(estimator(toy(logits, t), noise, {}).surrogate.sum(), logits)
-    return gradient[:, 0]
-
-
-def variances(p: float, t: float) -> dict[str, float]:
-    """Of REINFORCE without a baseline, leave-one-out of two, DisARM and ARM, in closed form."""
-    slope, v, least = 1 - 2 * t, p * (1 - p), min(p, 1 - p)
-    return {
-        "reinforce": v * ((1 - t) ** 4 * (1 - p) + t**4 * p) - (slope * v) ** 2,
-        "leave_one_out": slope**2 * v * (0.5 - v),
-        "disarm": slope**2 * v * ((1 - least) / 2 - v),
-        "arm": slope**2 * (1 / 12 - 2 / 3 * (0.5 - least) ** 3 - v**2),
-    }
 
 
 @pytest.mark.parametrize("logit", [0.0, 1.0, -2.5])
@@ -67,7 +31,7 @@ def test_the_variances_of_the_toy_are_those_in_closed_form(logit, t):
         "disarm": (DisARM(), 2), "arm": (ARM(), 2),
     }  # fmt: skip
     for name, expected in variances(p, t).items():
-        found = gradients(*made[name], logit, t)
+        found = gradients(*made[name], logit, t, N)
         squares = (found - found.mean()).square()
         error = float(squares.std() / math.sqrt(N))
         assert abs(float(squares.mean()) - expected) <= 4 * error + 1e-15, name
@@ -75,23 +39,6 @@ def test_the_variances_of_the_toy_are_those_in_closed_form(logit, t):
             abs(float(found.mean()) + (1 - 2 * t) * p * (1 - p))
             <= 4.5 * float(found.std()) / math.sqrt(N) + 1e-15
         )
-
-
-def minimized(estimator: Estimator, samples: int, t: float, steps: int, seeds: int = 200) -> Tensor:
-    """The probabilities of 1 after so many steps of Adam with rate 0.01 from logit 0, one for each seed: [seeds]."""
-    logits = torch.zeros(seeds, 1, requires_grad=True)
-    optimizer, own = torch.optim.Adam([logits], 0.01), estimator.own_optimizer()
-    generator = seeded()
-    for _ in range(steps):
-        noise = BernoulliLatent(1).noise((estimator.rows(samples), seeds), generator, logits)
-        estimate = estimator(toy(logits, t), noise, {"temperature": 0.5})
-        loss = -estimate.surrogate if estimate.control is None else estimate.control - estimate.surrogate
-        for each in filter(None, (optimizer, own)):
-            each.zero_grad()
-        loss.sum().backward()
-        for each in filter(None, (optimizer, own)):
-            each.step()
-    return logits.detach().sigmoid()[:, 0]
 
 
 def test_which_estimators_solve_the_toy_of_t_045_in_500_steps():
@@ -112,18 +59,6 @@ def test_which_estimators_solve_the_toy_of_t_045_in_500_steps():
 
 def test_reinforce_without_a_baseline_is_slow_on_the_toy():
     assert float(minimized(WithoutBaseline(), 1, 0.45, 500).median()) > 0.2
-
-
-class WithoutBaseline(Reinforce):
-    """A moving average at its first batch, always."""
-
-    def __init__(self) -> None:
-        super().__init__("moving_average", 0.9)
-
-    def forward(self, target: Target, noise: Tensor, schedule: Schedule) -> Estimate:
-        self.total.zero_()
-        self.weight.zero_()
-        return super().forward(target, noise, schedule)
 
 
 # Learning a control variate, on the golden problem.

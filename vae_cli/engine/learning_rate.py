@@ -46,6 +46,25 @@ class Step(NamedTuple):
         return self.factor ** (step // self.every_steps)
 
 
+class Stages(NamedTuple):
+    """factor^i in stage i = 0, 1, …, which has first_steps · growth^i steps.
+
+    With growth 3 and factor 10^(−1/7): "Importance Weighted Autoencoders" (Burda et al., 2016), arXiv:1509.00519.
+    """
+
+    first_steps: int
+    growth: int
+    factor: float
+    warmup_steps: int
+
+    def __call__(self, step: int, progress: float) -> float:
+        stage, end = 0, self.first_steps
+        while step >= end:
+            stage += 1
+            end += self.first_steps * self.growth**stage
+        return self.factor**stage
+
+
 class Exponential(NamedTuple):
     """exp(−rate · step)."""
 

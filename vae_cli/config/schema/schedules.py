@@ -1,6 +1,6 @@
 """Keys of the group `schedule`, the learning rate's."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -27,6 +27,13 @@ class CosineConfig(ScheduleConfig):
 class StepConfig(ScheduleConfig):
     target: Literal["vae_cli.engine.learning_rate.Step"] = Field(alias="_target_")
     every_steps: Count
+    factor: PositiveFraction
+
+
+class StagesConfig(ScheduleConfig):
+    target: Literal["vae_cli.engine.learning_rate.Stages"] = Field(alias="_target_")
+    first_steps: Count
+    growth: Annotated[int, Field(ge=2, le=1000)]
     factor: PositiveFraction
 
 
