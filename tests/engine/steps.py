@@ -35,8 +35,6 @@ LEARNED_PRIOR = (
 OTHERS = {
     "all schedules": ALL_SCHEDULES,
     "several samples, free bits": ("objective.samples=3", "objective.free_bits=0.05"),
-    "leave one out": ("latent=bernoulli", "estimator=reinforce", "estimator.baseline=leave_one_out",
-                      "objective.samples=3"),
     "convolutions": ("network=conv", "network.channels=[4,8]", "network.hidden=12"),
     "learned prior": LEARNED_PRIOR,
     "corruption": ("corruption=salt_and_pepper", "corruption.fraction=0.3"),

@@ -69,6 +69,7 @@ ROWS = {
     "stl": Row(lambda k, d: StickingTheLanding(), ("gaussian",), 1, kl="sampled"),
     "dreg": Row(lambda k, d: DoublyReparameterized(), ("gaussian",), objective="iwae"),
     "reinforce": Row(lambda k, d: Reinforce("moving_average", 0.99), ALL, 1),
+    "leave_one_out": Row(lambda k, d: Reinforce("leave_one_out", 0.99), ALL),
     "nvil": Row(lambda k, d: NVIL(0.9, True, 3, 0.01, d), ALL, 1),
     "ovis": Row(lambda k, d: OVIS(0.0), ALL, objective="iwae"),
     "wake": Row(lambda k, d: WakePhase(), ALL, objective="rws"),

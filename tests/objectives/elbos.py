@@ -11,15 +11,12 @@ from torch import Tensor, nn
 from vae_cli.models.latents.contract import Latent
 from vae_cli.objectives.elbo import ELBO
 from vae_cli.objectives.estimators.contract import Estimator
-from vae_cli.objectives.estimators.score_function import Reinforce
 
 S, B, K, D = 6, 5, 2, 6  # 6 samples suit pairs, and a code with its two neighbours
 ESTIMATORS: dict[str, Callable[[], Estimator]] = {
     name: partial(row.make, K, D) for name, row in ROWS.items() if row.objective == "elbo"
-} | {"leave_one_out": lambda: Reinforce("leave_one_out", 0.99)}
-EVERY = [(latent, estimator) for latent, estimator in PAIRS if estimator in ESTIMATORS] + [
-    (latent, "leave_one_out") for latent, estimator in PAIRS if estimator == "reinforce"
-]
+}
+EVERY = [(latent, estimator) for latent, estimator in PAIRS if estimator in ESTIMATORS]
 every_pair = pytest.mark.parametrize(("latent", "estimator"), EVERY)
 every_likelihood = pytest.mark.parametrize("likelihood", LIKELIHOODS)
 

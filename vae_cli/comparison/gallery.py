@@ -5,6 +5,7 @@ from pathlib import Path
 
 from vae_cli.comparison.charts import lines, rate_distortion
 from vae_cli.comparison.curves import curves
+from vae_cli.comparison.gradients import gradients
 from vae_cli.comparison.heat_map import heat_map
 from vae_cli.comparison.members import reason
 from vae_cli.comparison.samples import samples
@@ -14,6 +15,7 @@ PICTURES: dict[str, Callable[[Table, Path], str | None]] = {
     "heat_map": heat_map,
     "lines": lines,
     "rate_distortion": rate_distortion,
+    "gradients": gradients,
     "curves": curves,
     "samples": samples,
 }

@@ -90,6 +90,14 @@ def curve(file: Path, points: int = 200) -> tuple[str, list[tuple[float, float]]
     return split, found[::-stride][::-1]
 
 
+def series(file: Path, split: str, name: str) -> dict[int, float]:
+    """Step → the value of a metric, where it is finite; the last one of a step that was logged twice."""
+    lines = [line for line in _objects(file, f'"{name}"') if line.get("split") == split]
+    return {
+        int(line["step"]): value for line in lines if (value := finite_number(line.get(name))) is not None
+    }
+
+
 def latest(file: Path) -> tuple[float, float | None] | None:
     """The epoch of the last line, and the last elbo. Only the last kilobytes of the file are read."""
     try:
