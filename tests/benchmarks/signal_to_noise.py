@@ -58,7 +58,7 @@ def ratios(estimator: Estimator, samples: int, draws: int, images: int) -> tuple
     optimum = torch.stack([true_mean / 2, true_mean])
     parameters = optimum + 0.1 * torch.randn(2, D, generator=generator)  # near it
     sums = torch.zeros(2, 2, D)  # of gradients and of their squares
-    at_once = max(1, 2_000_000 // (samples * images * D))
+    at_once = max(1, 100_000 // (samples * images * D))
     repeats = -(-draws // at_once)
     for _ in range(repeats):
         leaves = parameters[:, None, None].expand(2, at_once, 1, D).clone().requires_grad_()
@@ -90,7 +90,6 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=2000)
     parser.add_argument("--images", type=int, default=64)
     options = parser.parse_args()
-    torch.set_default_dtype(torch.float64)
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained", sharey=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vae_cli.errors import RunLocked, RunRefused, UserError
+from vae_cli.errors import OutOfMemory, RunLocked, RunRefused, UserError
 from vae_cli.runs.folder import RunFolder
 from vae_cli.runs.occupied import removed_if_refused
 
@@ -37,6 +37,16 @@ def test_the_folder_of_a_run_that_has_begun_is_kept(tmp_path):
     fail_in(folder, UserError("a bad key"), folder.metrics_file)
     fail_in(folder, UserError("a bad key"))
     assert folder.metrics_file.exists()
+
+
+def test_a_run_that_fails_before_it_is_recorded_leaves_no_folder(tmp_path, monkeypatch):
+    """Memory may run out while its parts are built. Once recorded, it keeps its folder, with what it has to say."""
+    monkeypatch.chdir(tmp_path)
+    folder = RunFolder(tmp_path / "outputs/vae/run")
+    fail_in(folder, OutOfMemory("out of memory"), folder.lock_file, folder.log_file)
+    assert list(tmp_path.iterdir()) == []
+    fail_in(folder, OutOfMemory("out of memory"), folder.lock_file, folder.config_file)
+    assert folder.config_file.exists() and folder.lock_file.exists()
 
 
 def test_a_folder_that_another_process_has_just_locked_is_kept(tmp_path):
