@@ -70,7 +70,7 @@ def main() -> None:
     register()
     print(machine())
     trained = load(options.run, "last", "cpu")
-    data, model = load_data(trained.config.data), trained.vae.train()
+    data, model = load_data(trained.config.data), trained.vae.requires_grad_()
     x = data.targets(data.train.images[:BATCH], torch.Generator().manual_seed(2), torch.get_default_dtype())
     print(f"{trained.step} steps of training; n = {options.draws} draws of one batch of {BATCH} images")
     first = None

@@ -67,15 +67,15 @@ MANY_BITS = {
     "ARMS": Contestant(ARMS, 2, "C7"),
     "Double CV": Contestant(lambda: DoubleCV(0.0, 0.0), 2, "C5"),
 }
+CLOSED = {"REINFORCE": "reinforce", "leave-one-out": "leave_one_out", "DisARM": "disarm", "ARM": "arm"}
 AT = {0.45: (500, 1000, 3000), 0.499: (1000, 3000)}
 
 
 def one_bit_variances(t: float) -> dict[str, list[tuple[float, float, float]]]:
     """name → (p, measured, closed form)."""
-    names = {"REINFORCE": "reinforce", "leave-one-out": "leave_one_out", "DisARM": "disarm", "ARM": "arm"}
-    found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in names}
+    found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in CLOSED}
     for p in (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95):
-        for name, key in names.items():
+        for name, key in CLOSED.items():
             measured = gradients(ONE_BIT[name].make(), ONE_BIT[name].samples, math.log(p / (1 - p)), t, N)
             found[name].append((p, float(measured.var()), variances(p, t)[key]))
     return found
@@ -130,11 +130,15 @@ def draw(variance: Any, paths: dict[str, Tensor], ascents: dict[str, list[tuple[
     from matplotlib import pyplot as plt
 
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(15, 4.6), layout="constrained")
+    grid = torch.linspace(0.02, 0.98, 481).tolist()
     for name, rows in variance.items():
-        p, measured, closed = zip(*rows, strict=True)
-        left.plot(p, closed, color=ONE_BIT[name].color, label=name)
+        p, measured, _ = zip(*rows, strict=True)
+        closed = [variances(each, 0.45)[CLOSED[name]] for each in grid]
+        left.plot(grid, closed, color=ONE_BIT[name].color, label=name)
         left.plot(p, measured, "o", color=ONE_BIT[name].color, markersize=4)
-    left.set(yscale="log", xlabel="probability p of b = 1", ylabel="variance of one estimate")
+    left.set(
+        yscale="log", ylim=(1e-6, 0.05), xlabel="probability p of b = 1", ylabel="variance of one estimate"
+    )
     left.set_title(f"(b − 0.45)²: closed forms (lines),\nmeasured with n = {N:,} (dots)", fontsize=10)
     for name, p in paths.items():
         low, median, high = p.quantile(torch.tensor([0.1, 0.5, 0.9]), dim=1)
@@ -142,7 +146,10 @@ def draw(variance: Any, paths: dict[str, Tensor], ascents: dict[str, list[tuple[
         middle.plot(steps, median, color=ONE_BIT[name].color, label=name)
         middle.fill_between(steps, low, high, color=ONE_BIT[name].color, alpha=0.12, linewidth=0)
     middle.set(
-        yscale="log", xlabel="step of Adam (0.01)", ylabel="probability p of b = 1; the minimum is at 0"
+        yscale="log",
+        ylim=(1e-4, 0.7),
+        xlabel="step of Adam (0.01)",
+        ylabel="probability p of b = 1; the minimum is at 0",
     )
     middle.set_title(f"Minimizing (b − 0.45)²: median and 10 to 90 %\nof {SEEDS} seeds", fontsize=10)
     for name, found in ascents.items():
