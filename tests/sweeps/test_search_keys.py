@@ -13,6 +13,7 @@ pytestmark = needs_optuna
         (["returns=rate"], "hydra.sweeper.direction=maximize does not go with returns=rate; allowed is minimize"),
         (["returns=[rate,distortion]"], "allowed is [minimize,minimize]"),
         (["hydra.sweeper.direction=[minimize,minimize]"], "does not go with returns=elbo"),
+        (["returns=bound"], "returns=bound needs objective=iwae or objective=rws"),
         (["returns=[elbo]"], "allowed is returns=elbo"),
         (["data.validation_size=0"], "data.validation_size=0"),
         (["hydra.sweeper.n_trials=0"], "hydra.sweeper.n_trials=0 is not allowed"),

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from vae_cli.errors import RunFailed, RunRefused, UserError
+from vae_cli.errors import OutOfMemory, RunRefused, UserError
 from vae_cli.runs import lock
 from vae_cli.runs.files import is_there
 from vae_cli.runs.folder import FINISHED, UNFINISHED, UNREADABLE, RunFolder
@@ -26,7 +26,7 @@ def refuse_other_content(folder: RunFolder, config: Mapping[str, Any]) -> None:
 
 @contextmanager
 def removed_if_refused(folder: RunFolder) -> Iterator[None]:
-    """Remove the folder of a new run if a UserError ends the run before its first metrics, or if it fails before it has
+    """Remove the folder of a new run if a UserError ends the run before its first metrics, or if memory runs out before it has
     recorded its configuration. Also remove the folders above it that are then empty, up to the working directory. A folder
     that another process uses is kept."""
     is_new = not folder.path.exists() or not any(folder.path.iterdir())
@@ -35,8 +35,8 @@ def removed_if_refused(folder: RunFolder) -> Iterator[None]:
         yield
     except RunRefused:
         raise
-    except (UserError, RunFailed) as error:
-        if isinstance(error, RunFailed) and folder.config_file.exists():  # it had been accepted
+    except (UserError, OutOfMemory) as error:
+        if isinstance(error, OutOfMemory) and folder.config_file.exists():  # it had been accepted
             raise
         if is_new and not folder.metrics_file.exists() and not lock.is_held(folder.path):
             _remove(folder.path)

@@ -111,4 +111,4 @@ def objective_value(summary: Summary, returns: str | list[str]) -> ObjectiveValu
     metrics = summary.get("validation") or {}
     if isinstance(returns, str):
         return metrics.get(returns)
-    return [metrics[name] for name in returns] if metrics else None
+    return [metrics[name] for name in returns if name in metrics] if metrics else None

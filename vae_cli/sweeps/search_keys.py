@@ -31,6 +31,8 @@ def checked_metrics(config: DictConfig) -> list[str]:
     metrics = _as_list(config.returns)
     if len(metrics) == 1 and not isinstance(config.returns, str):
         raise UserError(f"returns=[{metrics[0]}] is not allowed in a search; allowed is returns={metrics[0]}")
+    if "bound" in metrics and config.objective.name == "elbo":
+        raise UserError("returns=bound needs objective=iwae or objective=rws, and the objective is elbo")
     allowed = directions(metrics)
     if (given := _as_list(config.hydra.sweeper.direction)) != allowed:
         raise UserError(

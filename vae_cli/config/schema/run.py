@@ -138,7 +138,7 @@ GROUP_CONFIGS: dict[str, type[Part]] = {
     )
 }  # fmt: skip
 GROUPS = tuple(GROUP_CONFIGS)
-Monitored = Literal["elbo", "rate", "distortion"]
+Monitored = Literal["elbo", "bound", "rate", "distortion"]
 
 
 class CallConfig(Checked):
@@ -151,6 +151,6 @@ class CallConfig(Checked):
     jobs_per_gpu: Annotated[int, Field(ge=1, le=100)]
     returns: Annotated[
         Monitored | Annotated[list[Monitored], Field(min_length=1, max_length=3)],
-        Words("one or a list of elbo, rate, distortion"),
+        Words("one or a list of elbo, bound, rate, distortion"),
     ]
     external_targets: bool
