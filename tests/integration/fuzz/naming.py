@@ -20,8 +20,10 @@ EMPTY = re.compile(r"'\s*'|\"\"|empty")
 
 
 def named(line: Line, message: str) -> bool:
-    """Whether the message names a key, or the text, of a word; base words count where no other is there."""
-    changed = [word for word in line.words if not word.base] or line.words
+    """Whether the message names a key, or the text, of a word; base words count where no other is there, or where a preset
+    brings parts that lack their keys."""
+    has_preset = any(word.text.startswith("experiment=") for word in line.words)
+    changed = line.words if has_preset else [word for word in line.words if not word.base] or line.words
     if any(word.text in message for word in line.words if "=" in word.text):
         return True
     if any(not word.text.strip() for word in changed) and EMPTY.search(message):
