@@ -57,6 +57,16 @@ def test_a_folder_without_a_configuration_is_named(tmp_path):
         RunFolder(tmp_path).config()
 
 
+@pytest.mark.parametrize("text", ["data:\n  root: ${", "data: {root: '${nowhere}'}", "a: ${b}\nb: ${a}"])
+def test_a_saved_reference_that_leads_nowhere_is_named_with_its_file(tmp_path, text):
+    """As a file that was cut off has one. It is a UserError, which is not written to the run's log."""
+    folder = trained(tmp_path / "run")
+    folder.config_file.write_text(text)
+    for read in (folder.saved_config, lambda: refuse_other_content(folder, CONFIG)):
+        with pytest.raises(UserError, match=r"\.hydra/config\.yaml cannot be read: "):
+            read()
+
+
 @pytest.mark.parametrize(
     ("content", "status"),
     [

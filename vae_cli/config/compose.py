@@ -165,10 +165,16 @@ def _answered(value: Any, answer: Any) -> Any:
 def from_saved(content: object) -> DictConfig:
     """The configuration of a run folder, which may be a stranger's: it may refer to its own keys alone.
 
-    Raises ValueError for a content that is no configuration or asks a resolver."""
+    Raises ValueError for a content that is no configuration, asks a resolver, or has a reference that leads nowhere."""
     if not isinstance(content, dict):
         raise ValueError("it is no configuration of vae-train")
-    return OmegaConf.create(_from_saved(content))
+    known = _from_saved(content)
+    try:
+        cfg = OmegaConf.create(known)
+        OmegaConf.to_container(cfg, resolve=True)
+    except OmegaConfBaseException as error:
+        raise ValueError(of_omegaconf(error)) from error
+    return cfg
 
 
 def _from_saved(value: Any) -> Any:
