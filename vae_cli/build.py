@@ -13,7 +13,7 @@ from vae_cli.config.schema.run import RunConfig
 from vae_cli.data.dataset import Dataset
 from vae_cli.data.support import check_support
 from vae_cli.engine.devices import choose_device, keep_memory
-from vae_cli.engine.experiment import Experiment, parameters_of
+from vae_cli.engine.experiment import Experiment, all_but, own_optimizers
 from vae_cli.engine.memory import parameter_bytes
 from vae_cli.engine.out_of_memory import (
     Sizes,
@@ -51,29 +51,23 @@ def build(config: RunConfig, loaded: dict[str, Dataset] | None = None) -> Experi
 def _construct(config: RunConfig, data: Dataset, device: torch.device) -> Experiment:
     _refuse_too_many_parameters(config, data.shape, device, 2 + config.optimizer.moments)
     torch.manual_seed(config.seed)
-    model = _model(config, data.shape)
+    model = _model(config, data.shape).to(device)
     check_support(data, model.likelihood.support, config.likelihood.name)
     mean = data.train.images.float().mean(0) * data.scale
     if config.network.mean_bias:
         networks.set_output_bias(model.decoder, model.likelihood.bias(mean))
     networks.set_input_mean(model.encoder, mean)
-    model = model.to(device)
     objective = build_objective(config, data.shape).to(device)
-    own = {"objective": objective.own_optimizer(), "latent": model.latent.own_optimizer()}
-    own_optimizers = {name: each for name, each in own.items() if each}
-    owned = {parameter for each in own_optimizers.values() for parameter in parameters_of(each)}
+    own = own_optimizers(model, objective)
     return Experiment(
         config=config,
         data=data,
         model=model,
         objective=objective,
-        optimizer=make(
-            config.optimizer,
-            params=[p for p in (*model.parameters(), *objective.parameters()) if p not in owned],
-        ),
+        optimizer=make(config.optimizer, params=all_but(own, model, objective)),
         decay=make(config.schedule),
         corruption=make(config.corruption),
-        own_optimizers=own_optimizers,
+        own_optimizers=own,
     )
 
 
@@ -148,8 +142,7 @@ def load_data(config: DataConfig) -> Dataset:
     own = sizes(config, "data.")
     refuse_too_large("images", own, need, torch.device("cpu"))
     with out_of_memory_in_words(own):
-        data: Dataset = make(config)
-    data = data.without(config.exclude_classes).limit(config.limit)
+        data: Dataset = make(config).without(config.exclude_classes).limit(config.limit)
     for split in ("train", "test"):
         if not len(getattr(data, split).images):
             raise UserError(f"data={config.name} has no {split} images")

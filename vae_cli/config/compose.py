@@ -1,7 +1,5 @@
 """From Hydra's configuration to a checked, typed one."""
 
-import os
-import re
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
@@ -34,8 +32,6 @@ from vae_cli.config.yaml_files import place, read_by_us
 from vae_cli.errors import UserError, did_you_mean
 
 NOT_OF_A_RUN = ("hydra", *CallConfig.model_fields)  # they may change from one call to the next
-DATA_FOLDER = '${oc.env:VAE_CLI_DATA,"~/.cache/vae-cli"}'  # data.root in config.yaml
-ASKS = re.compile(r"\$\{[^${}]*:")  # the beginning of a resolver's call
 Model = TypeVar("Model", bound=Checked)
 
 
@@ -143,52 +139,6 @@ def _checked(
         first, *_ = error.errors(include_url=False)
         where = place([str(step) for step in first["loc"] if isinstance(step, str)])
         raise UserError(prefix + sentence(error, model, value, names) + where) from error
-
-
-def to_saved(cfg: DictConfig) -> str:
-    """The YAML text of a configuration as a run folder keeps it: references to other keys stay, everything that asks a
-    resolver, for example for the environment, is replaced by the answer. Only the folder of the data stays a question,
-    because it differs between machines."""
-    kept = OmegaConf.to_container(cfg, resolve=False)
-    answered = OmegaConf.to_container(cfg, resolve=True)
-    return OmegaConf.to_yaml(OmegaConf.create(_answered(kept, answered)))
-
-
-def _answered(value: Any, answer: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _answered(each, answer[key]) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_answered(each, answer[i]) for i, each in enumerate(value)]
-    return answer if isinstance(value, str) and value != DATA_FOLDER and ASKS.search(value) else value
-
-
-def from_saved(content: object) -> DictConfig:
-    """The configuration of a run folder, which may be a stranger's: it may refer to its own keys alone.
-
-    Raises ValueError for a content that is no configuration, asks a resolver, or has a reference that leads nowhere."""
-    if not isinstance(content, dict):
-        raise ValueError("it is no configuration of vae-train")
-    known = _from_saved(content)
-    try:
-        cfg = OmegaConf.create(known)
-        OmegaConf.to_container(cfg, resolve=True)
-    except OmegaConfBaseException as error:
-        raise ValueError(of_omegaconf(error)) from error
-    return cfg
-
-
-def _from_saved(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _from_saved(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_from_saved(each) for each in value]
-    if value == DATA_FOLDER:
-        return os.environ.get("VAE_CLI_DATA") or "~/.cache/vae-cli"
-    if isinstance(value, str) and (asked := ASKS.search(value)):
-        raise ValueError(
-            f"{asked[0]}…}} asks for something outside of the configuration, which is not answered"
-        )
-    return value
 
 
 def data_option(name: str, changes: Mapping[str, Any] | None = None) -> DataConfig:

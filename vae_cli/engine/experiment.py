@@ -69,5 +69,20 @@ class Experiment(NamedTuple):
         return StepSchedule(self.config.optimizer.lr * factor, self.objective.schedule(step))
 
 
+Optimizers = Mapping[str, torch.optim.Optimizer]
+
+
+def own_optimizers(model: VAE, objective: Objective) -> Optimizers:
+    """Those that the parts bring along for parameters of their own."""
+    each = {"objective": objective.own_optimizer(), "latent": model.latent.own_optimizer()}
+    return {name: optimizer for name, optimizer in each.items() if optimizer}
+
+
+def all_but(own: Optimizers, *modules: nn.Module) -> list[nn.Parameter]:
+    """The parameters of the modules that none of the optimizers `own` updates."""
+    owned = {parameter for optimizer in own.values() for parameter in parameters_of(optimizer)}
+    return [p for module in modules for p in module.parameters() if p not in owned]
+
+
 def parameters_of(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]

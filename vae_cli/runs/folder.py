@@ -120,7 +120,7 @@ class RunFolder:
 
     def saved_config(self) -> Any:
         """What .hydra/config.yaml holds, for OmegaConf. Raises UserError where it is missing or damaged."""
-        from vae_cli.config.compose import from_saved
+        from vae_cli.config.recorded import from_saved
 
         if not self.config_file.exists():
             raise UserError(f"{self} is no run folder: it has no {self.config_file.relative_to(self.path)}")

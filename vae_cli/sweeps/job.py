@@ -11,8 +11,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from vae_cli.config.compose import accept, to_saved
+from vae_cli.config.compose import accept
 from vae_cli.config.diff import flatten
+from vae_cli.config.recorded import to_saved
 from vae_cli.config.saved import upgraded
 from vae_cli.errors import UserError
 from vae_cli.runs.documents import parse_yaml

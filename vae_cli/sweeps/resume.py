@@ -4,7 +4,8 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from vae_cli.config.compose import accept, to_saved
+from vae_cli.config.compose import accept
+from vae_cli.config.recorded import to_saved
 from vae_cli.errors import UserError
 from vae_cli.runs.files import user_path
 from vae_cli.runs.folder import RunFolder, Summary
