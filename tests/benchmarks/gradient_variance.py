@@ -65,6 +65,12 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="run folder of vae-train")
     parser.add_argument("--draws", type=int, default=2000)
     parser.add_argument("--control-steps", type=int, default=5000)
+    parser.add_argument(
+        "--only",
+        nargs="*",
+        default=[*PUBLISHED, *OTHERS],
+        help="such as 'disarm 2' 'relax 3'; the first is 1",
+    )
     options = parser.parse_args()
     prepare_hydra()
     register()
@@ -74,7 +80,7 @@ def main() -> None:
     x = data.targets(data.train.images[:BATCH], torch.Generator().manual_seed(2), torch.get_default_dtype())
     print(f"{trained.step} steps of training; n = {options.draws} draws of one batch of {BATCH} images")
     first = None
-    for each in (*PUBLISHED, *OTHERS):
+    for each in options.only:
         torch.manual_seed(0)
         name, samples = each.split()
         made, start = objective(name, samples, data.shape), time.perf_counter()
