@@ -35,7 +35,7 @@ def drawn(monkeypatch) -> list[tuple[int, np.ndarray, np.ndarray]]:
     return found
 
 
-def test_lines_are_means_over_seeds_at_common_steps(tmp_path, drawn):
+def test_lines_are_medians_over_seeds_at_common_steps(tmp_path, drawn):
     write(tmp_path, "disarm", 0, [4.0, 2.0, 1.0], [1.0, 1.0, 1.0])
     write(tmp_path, "disarm", 1, [8.0, 4.0], [1.0, 3.0])
     write(tmp_path, "arm", 0, [9.0, 9.0, 9.0], [1.0, 2.0, 2.0])

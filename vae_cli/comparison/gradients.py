@@ -10,6 +10,7 @@ from vae_cli.comparison.labels import metric_label
 from vae_cli.comparison.table import Row, Table, floor, settings_text
 from vae_cli.reporting import plots
 from vae_cli.reporting.text import label
+from vae_cli.runs.differing import setting_text
 from vae_cli.runs.metrics_log import series
 
 MOST_ROWS = 2 * len(plots.PALETTE)  # a colour, solid or dashed
@@ -21,7 +22,7 @@ class Shown(NamedTuple):
     name: str
     colour: str
     dashes: str
-    curves: dict[str, np.ndarray]  # metric → [steps, 4]: step, mean, least and largest of the members
+    curves: dict[str, np.ndarray]  # metric → [steps, 4]: step, median, least and largest of the members
 
 
 def gradients(table: Table, path: Path) -> str | None:
@@ -36,19 +37,17 @@ def gradients(table: Table, path: Path) -> str | None:
         path, "Gradients of the encoder", (12.5 if has_bias else 9.5, height), 2 + has_bias
     ) as axes:
         _curves(axes[0], shown, VARIANCE, "variance, summed over parameters")
-        axes[0].set_yscale("log")
         if has_bias:
             _curves(axes[1], shown, BIAS, "distance from the exact gradient / standard errors")
             plots.floor(axes[1], 1, "1: no bias")
-            axes[1].set_yscale("log")
             axes[1].legend(loc="upper left")
         _ends(axes[-1], shown, table)
     left_out = len(table.rows) - len(rows)
     return (
         "Left: the variance of the gradient over draws of the noise. "
         + ("Middle: how far the mean of the draws is from the exact gradient. " if has_bias else "")
-        + f"Right: {metric_label(table.value)} at the end, with one standard deviation over seeds. Lines are means over "
-        "members that differ in their seed, bands their least and largest value. A gradient without variance has no line. "
+        + f"Right: {metric_label(table.value)} at the end, with one standard deviation over seeds. Lines are medians over "
+        "members that differ in their seed, bands their least and largest value, which may lie beyond the picture. A gradient without variance has no line. "
         "Each is measured along its own training." + (f" {left_out} rows are left out." if left_out else "")
     )
 
@@ -58,13 +57,11 @@ def _shown(i: int, row: Row, table: Table) -> Shown:
     curves = {
         name: found
         for name in (VARIANCE, BIAS)
-        if len(
-            found := _over_members(
-                series(member.folder.metrics_file, "validation", name) for member in row.members
-            )
-        )
+        if len(found := _over_members(series(m.folder.metrics_file, "validation", name) for m in row.members))
     }
-    return Shown(row, label(settings_text(row, table.columns)), colour, dashes, curves)
+    alone = len(table.columns) == 1  # the key is the same for all
+    name = setting_text(row.settings[table.columns[0]]) if alone else settings_text(row, table.columns)
+    return Shown(row, label(name), colour, dashes, curves)
 
 
 def _over_members(each: Iterable[dict[int, float]]) -> np.ndarray:
@@ -72,24 +69,21 @@ def _over_members(each: Iterable[dict[int, float]]) -> np.ndarray:
     members = list(each)
     common = set.intersection(*map(set, members)) if members else set()
     values = {step: [member[step] for member in members] for step in sorted(common)}
-    found = [[step, np.mean(v), min(v), max(v)] for step, v in values.items() if min(v) > 0]
+    found = [[step, np.median(v), min(v), max(v)] for step, v in values.items() if min(v) > 0]
     return np.array(found).reshape(len(found), 4)
 
 
 def _curves(axes: Any, shown: list[Shown], name: str, what: str) -> None:
-    for each in shown:
-        if name in each.curves:
-            steps, mean, low, high = each.curves[name].T
-            axes.plot(
-                steps,
-                mean,
-                each.dashes,
-                color=each.colour,
-                linewidth=1.4,
-                marker="." if len(steps) < 3 else "",
-            )
-            axes.fill_between(steps, low, high, color=each.colour, alpha=0.15, linewidth=0)
-    axes.set(xlabel="step", ylabel=what)
+    """On a logarithmic axis that shows all medians. A variance that happens to be nearly 0, because no draw has changed a
+    certain code, would stretch it over the bands."""
+    measured = [each for each in shown if name in each.curves]
+    for each in measured:
+        steps, median, low, high = each.curves[name].T
+        point = "." if len(steps) < 3 else ""
+        axes.plot(steps, median, each.dashes, color=each.colour, linewidth=1.4, marker=point)
+        axes.fill_between(steps, low, high, color=each.colour, alpha=0.15, linewidth=0)
+    medians = np.concatenate([each.curves[name][:, 1] for each in measured])
+    axes.set(xlabel="step", ylabel=what, yscale="log", ylim=(medians.min() / 3, 3 * medians.max()))
 
 
 def _ends(axes: Any, shown: list[Shown], table: Table) -> None:
@@ -107,4 +101,4 @@ def _ends(axes: Any, shown: list[Shown], table: Table) -> None:
     floors = {floor(each.row, table.value) for each in shown}
     if len(floors) == 1 and (limit := floors.pop()) is not None:
         plots.floor(axes, limit, f"floor {limit:.3f}", upright=True)
-        axes.legend(loc="lower right")
+        axes.legend(loc="upper right")

@@ -73,7 +73,8 @@ class ARMS(Estimator):
         antithetic = (1 - exponential / exponential.sum(0)).pow(n - 1)  # each uniform
         b = torch.where(p < 0.5, antithetic < p, 1 - antithetic < p).to(p.dtype)
         both = (2 * rarer.pow(1 / (n - 1)) - 1).clamp(min=0).pow(n - 1)  # P(two codes have the rarer value)
-        debias = (1 - rarer) * rarer / (rarer - both)
+        # at 0 / 0, where the rarer value has no probability left in floating point, and wherever `both` is 0
+        debias = (1 - rarer) * torch.where(both > 0, rarer / (rarer - both), 1)
         log_weights = target.of_samples(b)
         fixed = log_weights.detach()
         signal = (fixed - fixed.mean(0)) / (n - 1)
