@@ -179,7 +179,7 @@ def test_omniglot_takes_a_step(binarization, tmp_path):
 
 
 @pytest.mark.parametrize("network", ["mlp", "conv"])
-def test_the_encoder_sees_centered_or_signed_pixels_and_the_decoder_signed_codes(network):
+def test_the_encoder_sees_centered_or_signed_pixels_and_the_decoder_signed_codes(network, float64):
     """The layers in front change nothing else: the same weights, the same output bias."""
 
     def built(*overrides: str) -> Experiment:

@@ -23,6 +23,14 @@ class RecordedNoise:
     def __init__(self, latent: Latent[Any]) -> None:
         self.latent, self.drawn = latent, []
 
+    @classmethod
+    def of(cls, model: VAE) -> "RecordedNoise":
+        """In the place of the model's latent."""
+        recorded = cls(model.latent)
+        model._modules.pop("latent", None)  # a module cannot be replaced by something else
+        model.latent = recorded
+        return recorded
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self.latent, name)
 

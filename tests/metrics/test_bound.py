@@ -42,7 +42,7 @@ def test_bound_is_the_mean_over_images_of_its_own_terms_however_it_is_chunked(mo
     """elbo = −(rate + distortion), by oracles over the same noise; stored grey levels are scaled."""
     monkeypatch.setattr(evaluate, "DECODED_ROWS", rows)
     model, x, samples = vae(latent), images(9), 4
-    model.latent = recorded = RecordedNoise(latent)
+    recorded = RecordedNoise.of(model)
     data, split = data_of((255 * x).to(torch.uint8), 1 / 255)
     figures = evaluate.bound(model, data, split, samples)
     assert len(recorded.drawn) == {1: 9, 16: 3, 10**6: 1}[rows]

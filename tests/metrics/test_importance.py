@@ -45,7 +45,7 @@ def test_importance_bounds_are_a_plain_double_loop_however_they_are_chunked(
     """At level k, the mean over S / k groups of log 1/k Σ p(x, z_s) / q(z_s|x), by oracles, of the same noise."""
     monkeypatch.setattr(evaluate, "DECODED_ROWS", rows)
     model, x, samples = vae(latent), images(), 12
-    model.latent = recorded = RecordedNoise(latent)
+    recorded = RecordedNoise.of(model)
     found = importance_bounds(model, x, levels, seeded())
     noise = torch.cat(recorded.drawn)
     assert noise.shape == (samples, B, latent.decoder_inputs)
@@ -74,7 +74,7 @@ def test_no_level_is_below_the_one_before_it_for_any_image(latent, samples):
 def test_the_lowest_level_is_the_mean_log_weight_and_agrees_with_the_bound():
     """Its KL is sampled, that of `hard_bound` in closed form: they differ by noise alone, z ≤ 4 for each image."""
     model, x, samples = vae(GaussianLatent(K)), images(), 20_000
-    model.latent = recorded = RecordedNoise(model.latent)
+    recorded = RecordedNoise.of(model)
     bound = importance_bounds(model, x, nested_levels(samples), seeded())[0]
     rate, distortion = hard_bound(model, x, torch.cat(recorded.drawn))
     q, z = model.encode(x), model.encode(x).sample(torch.cat(recorded.drawn))
@@ -104,7 +104,7 @@ def test_memory_does_not_grow_with_the_number_of_samples(monkeypatch, latent, le
     rows = 200 * B
     monkeypatch.setattr(evaluate, "DECODED_ROWS", rows)
     model, x, largest = vae(latent), images(), []
-    model.latent = recorded = RecordedNoise(latent)
+    recorded = RecordedNoise.of(model)
     for samples in (2000, 8000):
         with Largest() as mode:
             importance_bounds(model, x, levels(samples), seeded())

@@ -48,7 +48,8 @@ def gradients(table: Table, path: Path) -> str | None:
         + ("Middle: how far the mean of the draws is from the exact gradient. " if has_bias else "")
         + f"Right: {metric_label(table.value)} at the end, with one standard deviation over seeds. Lines are medians over "
         "members that differ in their seed, bands their least and largest value, which may lie beyond the picture. A gradient without variance has no line. "
-        "Each is measured along its own training." + (f" {left_out} rows are left out." if left_out else "")
+        "Where all codes are certain, few draws meet a flip, and variance and standard error come out too small. Each is measured along its own training."
+        + (f" {left_out} rows are left out." if left_out else "")
     )
 
 
@@ -59,9 +60,15 @@ def _shown(i: int, row: Row, table: Table) -> Shown:
         for name in (VARIANCE, BIAS)
         if len(found := _over_members(series(m.folder.metrics_file, "validation", name) for m in row.members))
     }
-    alone = len(table.columns) == 1  # the key is the same for all
-    name = setting_text(row.settings[table.columns[0]]) if alone else settings_text(row, table.columns)
-    return Shown(row, label(name), colour, dashes, curves)
+    return Shown(row, label(_name(row, table)), colour, dashes, curves)
+
+
+def _name(row: Row, table: Table) -> str:
+    """The value of the first key that alone tells all rows apart, such as the estimator; else all that differs."""
+    for column in table.columns:
+        if len({setting_text(each.settings[column]) for each in table.rows}) == len(table.rows):
+            return setting_text(row.settings[column])
+    return settings_text(row, table.columns)
 
 
 def _over_members(each: Iterable[dict[int, float]]) -> np.ndarray:
