@@ -48,8 +48,8 @@ def gradients(table: Table, path: Path) -> str | None:
         + ("Middle: how far the mean of the draws is from the exact gradient. " if has_bias else "")
         + f"Right: {metric_label(table.value)} at the end, with one standard deviation over seeds. Lines are medians over "
         "members that differ in their seed, bands their least and largest value, which may lie beyond the picture. A gradient without variance has no line. "
-        "Where all codes are certain, few draws meet a flip, and variance and standard error come out too small. Each is measured along its own training."
-        + (f" {left_out} rows are left out." if left_out else "")
+        "Where all codes are certain, few draws meet a flip, and variance and standard error come out too small. "
+        "Each is measured along its own training." + (f" {left_out} rows are left out." if left_out else "")
     )
 
 
