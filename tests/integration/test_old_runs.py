@@ -20,6 +20,12 @@ def close(value: object) -> object:
     return pytest.approx(value, rel=1e-4, abs=1e-6)
 
 
+@pytest.fixture(autouse=True)
+def float32() -> None:
+    """What the images are made in."""
+    torch.set_default_dtype(torch.float32)
+
+
 @pytest.fixture
 def old(tmp_path) -> Path:
     """A copy that a test may change."""
