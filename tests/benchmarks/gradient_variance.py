@@ -5,7 +5,7 @@
 
 The control variates are trained first, on batches of training images with the model frozen. Then every estimator is drawn
 with the same model on the same batch of 100 images. The published curves are of each estimator's own training, averaged over
-batches: "Gradient Estimation with Discrete Stein Operators" (Shi et al., 2022), arXiv:2202.09497, figure 2.
+batches: "Gradient Estimation with Discrete Stein Operators" (Shi et al., 2022), arXiv:2202.09497.
 """
 
 import argparse

@@ -2,7 +2,7 @@
 
 T0.1  (b − t)², one bit: the variance of one estimate, against its closed form
 T0.2  mean of (b_i − t)² over 200 bits, t = 0.499, ascended by RMSprop(0.01, 0.9), two samples: variance and value along the way.
-      "Double Control Variates for Gradient Estimation in Discrete Latent Variable Models" (Titsias and Shi, 2022), figure 1
+      "Double Control Variates for Gradient Estimation in Discrete Latent Variable Models" (Titsias and Shi, 2022)
 T0.3  (b − t)², one bit, descended by Adam(0.01) from probability ½: the median of p over 200 seeds after so many steps.
       "REBAR" (Tucker et al., 2017), "Backpropagation through the Void" (Grathwohl et al., 2018)
 
